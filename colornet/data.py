@@ -1,0 +1,360 @@
+"""Photos in folders to a prepared set, and a prepared set to batches of (L, ab)."""
+
+import base64
+import csv
+import json
+import os
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from colornet import lab
+from colornet.files import atomic
+from colornet.photos import PhotoError, find_photos, read_photo
+
+# Limits of the quality filter, set by looking at the photos on either side of each.
+GREY_CHROMA = 5.0  # ab units: 99 % of the photo lies below it
+TINT_RESIDUAL = 1.5  # ab units left when colour is explained by L alone, as in sepia
+TINT_CONTRAST = 40.0  # L units; a flat sky is of one tint too, and is kept
+BLANK_CONTRAST = 10.0  # L units between the 2nd and the 98th percentile
+DRAWN_SHARE = 0.1  # of the photo in one exact colour of chroma over 20
+BLUR_EDGE = 4.0  # 99th percentile of |Laplacian of L| at a short side of 256
+DUPLICATE = 0.9  # likeness of two photos or their mirror images, see _gradients
+RELATED = 0.7  # alike enough to have to share a split
+
+TEST_SHARE = 0.1
+VALIDATION_SHARE = 0.2  # of what is not test, the paper's validation_split
+
+COLUMNS = "file bytes width height kept reason split photo chroma edge".split()
+
+
+def _gradients(thumbs):
+    """What two photos are compared by: the gradients of 16x16 thumbnails, as unit vectors.
+
+    `(batch, 16, 16)` to float32 `(batch, 480)`. Gradients, because sky above ground makes the
+    thumbnails themselves of any two landscapes correlate.
+    """
+    steps = [np.diff(thumbs.astype(np.float32), axis=axis) for axis in (1, 2)]
+    flat = np.concatenate([step.reshape(len(thumbs), -1) for step in steps], axis=1)
+    return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
+
+
+def _reason(pixels, Lab):
+    """Why a photo teaches no colour, or "" if it may; with its mean chroma and edge strength."""
+    small = cv2.resize(Lab, (64, 64), interpolation=cv2.INTER_AREA).reshape(-1, 3)
+    chroma = np.hypot(small[:, 1], small[:, 2])
+    contrast = np.subtract(*np.percentile(Lab[..., 0], [98, 2]))
+    edge = np.percentile(np.abs(cv2.Laplacian(Lab[..., 0], cv2.CV_32F)), 99)
+    powers = np.vander(small[:, 0] / 50 - 1, 4)  # colour as a cubic in L
+    residual = small[:, 1:] - powers @ np.linalg.lstsq(powers, small[:, 1:])[0]
+    codes = pixels.astype(np.int32) @ np.array([65536, 256, 1])
+    colours, counts = np.unique(codes, return_counts=True)
+    top = colours[counts.argmax()]
+    flat = np.float32([[[top >> 16, top >> 8 & 255, top & 255]]]) / 255
+    flat_chroma = np.hypot(*cv2.cvtColor(flat, cv2.COLOR_RGB2Lab)[0, 0, 1:])
+    if contrast < BLANK_CONTRAST:
+        reason = "blank"
+    elif np.percentile(chroma, 99) < GREY_CHROMA:
+        reason = "grey"
+    elif np.sqrt((residual**2).sum(1).mean()) < TINT_RESIDUAL and contrast > TINT_CONTRAST:
+        reason = "one tint"
+    elif flat_chroma > 20 and counts.max() / counts.sum() > DRAWN_SHARE:
+        reason = "drawn"
+    elif edge < BLUR_EDGE:
+        reason = "blurred"
+    else:
+        reason = ""
+    return reason, round(float(chroma.mean()), 2), round(float(edge), 2)
+
+
+def square(pixels, size):
+    """The centre square of a photo, resized to `size`: area where it shrinks, else cubic."""
+    height, width = pixels.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    method = cv2.INTER_AREA if side >= size else cv2.INTER_CUBIC
+    return cv2.resize(
+        pixels[top : top + side, left : left + side], (size, size), interpolation=method
+    )
+
+
+def _examine(file, name, folder, size):
+    """One photo's record; a photo that may stay is written to the prepared folder."""
+    record = dict(file=name, bytes=file.stat().st_size, width="", height="", reason="")
+    try:
+        pixels = read_photo(file).pixels
+    except PhotoError as error:
+        return record | dict(reason="unreadable", detail=str(error))
+    record |= dict(width=pixels.shape[1], height=pixels.shape[0])
+    if min(pixels.shape[:2]) < size * 3 // 4:
+        return record | dict(reason="too small")
+    if pixels.ndim == 2:
+        return record | dict(reason="grey")
+    if pixels.dtype == np.uint16:
+        pixels = (pixels / 257 + 0.5).astype(np.uint8)
+    identity = sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
+    scale = 256 / min(pixels.shape[:2])
+    shape = [max(1, round(scale * side)) for side in pixels.shape[1::-1]]
+    view = cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA)
+    Lab = cv2.cvtColor(view.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
+    reason, chroma, edge = _reason(view, Lab)
+    record |= dict(reason=reason, chroma=chroma, edge=edge, photo=identity[:20])
+    if not reason:
+        thumb = cv2.resize(Lab[..., 0] * 2.55, (16, 16), interpolation=cv2.INTER_AREA)
+        record["thumb"] = base64.b64encode(thumb.astype(np.uint8).tobytes()).decode()
+        with atomic(folder / "photos" / f"{identity[:20]}.png") as temporary:
+            bgr = cv2.cvtColor(square(pixels, size), cv2.COLOR_RGB2BGR)
+            cv2.imwrite(str(temporary), bgr, [cv2.IMWRITE_PNG_COMPRESSION, 3])
+    return record
+
+
+def _split(identity):
+    """Test, validation or train by a hash of the photo, whatever other photos there are."""
+    digest = sha256(f"split {identity}".encode()).digest()
+    place = int.from_bytes(digest[:8], "big") / 2**64
+    if place < TEST_SHARE:
+        return "test"
+    rest = (place - TEST_SHARE) / (1 - TEST_SHARE)
+    return "validation" if rest < VALIDATION_SHARE else "train"
+
+
+class _Kept:
+    """The photos kept so far, to find a new one's duplicates and relatives among them."""
+
+    def __init__(self):
+        self.files, self.splits, self.identities = [], [], {}
+        self.gradients = np.empty((1024, 480), np.float32)
+
+    def _add(self, record, gradients, split):
+        if len(self.files) == len(self.gradients):
+            self.gradients = np.concatenate([self.gradients, np.empty_like(self.gradients)])
+        self.gradients[len(self.files)] = gradients
+        self.files.append(record["file"])
+        self.splits.append(split)
+        self.identities[record["photo"]] = record["file"]
+
+    def _judge(self, record, likeness):
+        """The record with its reason or its split, by its likeness to each photo kept."""
+        if record["photo"] in self.identities:
+            twin = self.identities[record["photo"]]
+            return record | dict(reason="duplicate", detail=twin)
+        if likeness.max(initial=0) > DUPLICATE:
+            twin = self.files[int(likeness.argmax())]
+            return record | dict(reason="near duplicate", detail=twin)
+        splits = {self.splits[i] for i in np.flatnonzero(likeness > RELATED)}
+        if len(splits) > 1:
+            return record | dict(reason="near duplicate", detail="relatives in several splits")
+        return record | dict(split=splits.pop() if splits else _split(record["photo"]))
+
+    def decide(self, records):
+        """Reasons and splits for records in their order, of which the first of a kind stays."""
+        fit = [record for record in records if not record["reason"]]
+        thumbs = [np.frombuffer(base64.b64decode(r["thumb"]), np.uint8) for r in fit]
+        thumbs = np.array(thumbs).reshape(-1, 16, 16)
+        plain, mirrored = _gradients(thumbs), _gradients(thumbs[:, :, ::-1])
+        # One product for the whole list: photo by photo it would cost more than reading them.
+        before = len(self.files)
+        past = np.maximum(
+            plain @ self.gradients[:before].T, mirrored @ self.gradients[:before].T
+        )
+        decided, place = [], 0
+        for record in records:
+            if not record["reason"]:
+                present = self.gradients[before : len(self.files)]
+                both = np.stack([plain[place], mirrored[place]], axis=1)
+                likeness = np.concatenate([past[place], (present @ both).max(1, initial=-1)])
+                record = self._judge(record, likeness)
+                if not record["reason"]:
+                    self._add(record, plain[place], record["split"])
+                place += 1
+            decided.append(record)
+        return decided
+
+
+def _read_records(path):
+    """The records of earlier runs; a last line cut off by a kill is dropped from the file."""
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")
+    if lines[-1]:
+        with atomic(path) as temporary:
+            temporary.write_bytes(b"\n".join([*lines[:-1], b""]))
+    return [json.loads(line) for line in lines[:-1]]
+
+
+def prepare(sources, folder, size=256, limit=None):
+    """Makes a prepared set from folders of photos.
+
+    Every photo is read and judged; those that stay are cropped to their centre square,
+    resized to `size` (area) and stored as PNG in `folder/photos`. Near duplicates are told by
+    the gradients of small thumbnails, mirrored ones too: over DUPLICATE the later one goes,
+    over RELATED it shares the split of the earlier. `folder/manifest.csv` lists every photo
+    seen, kept or not, with the reason; `folder/records.jsonl` is the journal from which an
+    interrupted run goes on and by which photos added later move none between splits.
+
+    Args:
+        sources: files and folders.
+        folder: where the prepared set goes.
+        size: height and width of the prepared photos; a photo whose short side is under
+            three quarters of it is too small.
+        limit: keep at most so many photos, a fair sample of the sources.
+
+    Returns:
+        The manifest's rows, a list of dicts with the keys in COLUMNS.
+
+    Raises:
+        PhotoError: a missing source, or a folder prepared at another size.
+    """
+    folder = Path(folder)
+    (folder / "photos").mkdir(parents=True, exist_ok=True)
+    journal = folder / "records.jsonl"
+    records = _read_records(journal)
+    header = dict(size=size)
+    if records and records[0] != header:
+        raise PhotoError(f"{folder}: was prepared at size {records[0]['size']}; choose another")
+    kept, chunk = _Kept(), 32 * os.cpu_count()
+    decided = []
+    for start in range(1, len(records), 1024):
+        decided += kept.decide(records[start : start + 1024])
+    known = {(record["file"], record["bytes"]) for record in decided}
+    # A pseudo-random order makes a limited set a fair sample of the whole.
+    named = sorted(find_photos(sources), key=lambda pair: sha256(pair[1].encode()).digest())
+    todo = [(f, n) for f, n in named if (n, f.stat().st_size) not in known]
+    with open(journal, "a", encoding="utf-8") as log:
+        if not records:
+            log.write(json.dumps(header) + "\n")
+        bar = tqdm(total=len(named), initial=len(named) - len(todo), unit="photo")
+        with bar, ThreadPoolExecutor(os.cpu_count()) as pool:
+            while todo and not (limit and len(kept.files) >= limit):
+                wanted = min(chunk, limit - len(kept.files)) if limit else chunk
+                part, todo = todo[:wanted], todo[wanted:]
+                new = list(pool.map(lambda pair: _examine(*pair, folder, size), part))
+                log.writelines(json.dumps(record) + "\n" for record in new)
+                log.flush()
+                decided += kept.decide(new)
+                bar.update(len(new))
+    rows = [
+        {key: record.get(key, "") for key in COLUMNS} | dict(kept=int(not record["reason"]))
+        for record in sorted(decided, key=lambda record: (record["file"], record["bytes"]))
+    ]
+    wanted = {row["photo"] for row in rows if row["kept"]}
+    for file in (folder / "photos").glob("*.png"):
+        if file.stem not in wanted:
+            file.unlink()
+    with atomic(folder / "manifest.csv") as temporary:
+        with open(temporary, "w", newline="", encoding="utf-8") as out:
+            writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+    return rows
+
+
+def summary(rows):
+    """A manifest as a short table: how many photos were kept, by split, and left, by reason."""
+    count = Counter(row["split"] if int(row["kept"]) else row["reason"] for row in rows)
+    kept = sum(int(row["kept"]) for row in rows)
+    order = [("train", "validation", "test"), sorted(set(count) - {"train", "validation", "test"})]
+    lines = [f"{'seen':>16} {len(rows):6}", f"{'kept':>16} {kept:6}"]
+    lines += [f"{name:>16} {count[name]:6}" for name in order[0]]
+    lines += [f"{'left out':>16} {len(rows) - kept:6}"]
+    lines += [f"{name:>16} {count[name]:6}" for name in order[1]]
+    return "\n".join(lines)
+
+
+def read_manifest(folder):
+    """The manifest of a prepared set, a list of dicts of strings.
+
+    Raises:
+        PhotoError: the folder holds no prepared set.
+    """
+    path = Path(folder) / "manifest.csv"
+    if not path.is_file():
+        raise PhotoError(f"{path}: not there; make the set with: colornet prepare PHOTOS -o {folder}")
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def split_files(folder, split):
+    """The prepared photos of "train", "validation" or "test", sorted by name."""
+    rows = read_manifest(folder)
+    names = sorted(row["photo"] for row in rows if row["kept"] == "1" and row["split"] == split)
+    return [Path(folder) / "photos" / f"{name}.png" for name in names]
+
+
+def fingerprint(folder):
+    """A hash of which photos are in which split, to tell whether two runs saw the same data."""
+    rows = [(r["photo"], r["split"]) for r in read_manifest(folder) if r["kept"] == "1"]
+    return sha256(repr(sorted(rows)).encode()).hexdigest()[:16]
+
+
+def read_prepared(file):
+    """A prepared photo as uint8 RGB `(size, size, 3)`."""
+    pixels = cv2.imread(str(file), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise PhotoError(f"{file}: cannot be read; run prepare again into an empty folder")
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+
+
+def augmented(pixels, size, rng):
+    """A random square of 60 to 100 % of the photo's side, mirrored half of the time."""
+    side = int(pixels.shape[0] * rng.uniform(0.6, 1))
+    top, left = rng.integers(0, pixels.shape[0] - side + 1, 2)
+    pixels = square(pixels[top : top + side, left : left + side], size)
+    return pixels[:, ::-1] if rng.random() < 0.5 else pixels
+
+
+class PhotoBatches(keras.utils.PyDataset):
+    """Batches of (L, ab) for `fit`, on any backend.
+
+    Args:
+        files: prepared photos.
+        size: height and width of what the network sees.
+        batch_size: photos a batch; the last batch may be smaller.
+        augment: random crops and mirroring, and a new order in each epoch.
+        seed, epoch: fix the order and every crop, so that a resumed run sees what an
+            unbroken one would.
+        workers: threads that read ahead.
+
+    Each batch is a pair of float32 arrays in the units of `lab.to_network`: L
+    `(batch, size, size, 1)` and ab `(batch, size, size, 2)`.
+    """
+
+    def __init__(
+        self, files, size=256, batch_size=32, augment=False, seed=0, epoch=0, workers=2
+    ):
+        super().__init__(workers=workers, max_queue_size=8)
+        self.files, self.size, self.batch_size = files, size, batch_size
+        self.augment, self.seed, self.epoch = augment, seed, epoch
+        self._shuffle()
+
+    def _shuffle(self):
+        self.order = np.arange(len(self.files))
+        if self.augment:
+            np.random.default_rng([self.seed, self.epoch]).shuffle(self.order)
+
+    def __len__(self):
+        return -(-len(self.files) // self.batch_size)
+
+    def photos(self, index):
+        """The uint8 RGB photos of one batch, `(batch, size, size, 3)`."""
+        chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        rng = np.random.default_rng([self.seed, self.epoch, index])
+        fit = (lambda p: augmented(p, self.size, rng)) if self.augment else (
+            lambda p: square(p, self.size)
+        )
+        return np.stack([fit(read_prepared(self.files[i])) for i in chosen])
+
+    def __getitem__(self, index):
+        colours = lab.rgb_to_lab(self.photos(index).astype("float32") / 255)
+        L, ab = lab.to_network(colours)
+        return keras.ops.convert_to_numpy(L), keras.ops.convert_to_numpy(ab)
+
+    def on_epoch_end(self):
+        self.epoch += 1
+        self._shuffle()

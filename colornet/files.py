@@ -1,0 +1,22 @@
+"""Files that appear whole or not at all."""
+
+import contextlib
+import os
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def atomic(path):
+    """Yields a temporary path beside `path`; renames it to `path` when the block succeeds.
+
+    The temporary name keeps the suffix, since writers choose the format by it. Whatever goes
+    wrong in the block, `path` stays as it was and the temporary file is gone.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,135 @@
+"""sRGB to CIE Lab and back, on any Keras backend.
+
+sRGB is IEC 61966-2-1, Lab is CIE 1976 under D65 seen by the 2 degree observer; matrix and
+white point are those of `skimage.color`, against which the tests compare. The scaling between
+Lab and what a network sees lives here and nowhere else.
+"""
+
+import numpy as np
+from keras import ops
+
+L_SCALE = 50.0  # a network sees L / 50 - 1, within [-1, 1]
+AB_SCALE = 110.0  # and predicts ab / 110; sRGB reaches |ab| of 108
+
+WHITE = (0.95047, 1.0, 1.08883)
+XYZ_FROM_RGB = np.array(
+    [
+        [0.412453, 0.357580, 0.180423],
+        [0.212671, 0.715160, 0.072169],
+        [0.019334, 0.119193, 0.950227],
+    ]
+)
+RGB_FROM_XYZ = np.linalg.inv(XYZ_FROM_RGB)
+
+GAMUT_TOLERANCE = 1e-5  # linear light; float32 rounding stays below, an 8-bit step above
+GAMUT_STEPS = 12  # halvings: chroma is found to 1 part in 4096
+
+
+def _mix(matrix, channels):
+    # Sums instead of a matmul: GPUs compute float32 matmuls in TF32, too coarse here.
+    return [sum(float(m) * c for m, c in zip(row, channels)) for row in matrix]
+
+
+def _linear(rgb):
+    # The power's base is clamped so that the branch not taken has a finite gradient.
+    return ops.where(
+        rgb > 0.04045,
+        ops.power((ops.maximum(rgb, 0.04045) + 0.055) / 1.055, 2.4),
+        rgb / 12.92,
+    )
+
+
+def _gamma(linear):
+    return ops.where(
+        linear > 0.0031308,
+        1.055 * ops.power(ops.maximum(linear, 0.0031308), 1 / 2.4) - 0.055,
+        12.92 * linear,
+    )
+
+
+def rgb_to_lab(rgb):
+    """CIE Lab of sRGB colours.
+
+    Args:
+        rgb: float32 `(..., 3)` in [0, 1].
+
+    Returns:
+        float32 `(..., 3)`: L in [0, 100], a and b in about [-108, 99].
+    """
+    rgb = _linear(ops.convert_to_tensor(rgb, "float32"))
+    xyz = _mix(XYZ_FROM_RGB, [rgb[..., i] for i in range(3)])
+    fx, fy, fz = (
+        ops.where(
+            t > 0.008856,
+            ops.power(ops.maximum(t, 0.008856), 1 / 3),
+            7.787 * t + 16 / 116,
+        )
+        for t in (c / w for c, w in zip(xyz, WHITE))
+    )
+    return ops.stack([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)], axis=-1)
+
+
+def _linear_rgb(lab):
+    fy = (lab[..., 0] + 16) / 116
+    f = (fy + lab[..., 1] / 500, fy, fy - lab[..., 2] / 200)
+    xyz = [
+        w * ops.where(t > 0.2068966, t * t * t, (t - 16 / 116) / 7.787)
+        for t, w in zip(f, WHITE)
+    ]
+    return ops.stack(_mix(RGB_FROM_XYZ, xyz), axis=-1)
+
+
+def in_gamut(lab):
+    """Whether sRGB can show each colour: `(..., 3)` Lab to `(...)` bool."""
+    linear = _linear_rgb(ops.convert_to_tensor(lab, "float32"))
+    inside = (linear >= -GAMUT_TOLERANCE) & (linear <= 1 + GAMUT_TOLERANCE)
+    return ops.all(inside, axis=-1)
+
+
+def fit_gamut(lab):
+    """The nearest colours that sRGB can show, at the same L and the same hue.
+
+    Chroma alone gives way, found by bisection. Colours within the gamut are returned as they
+    are; L is clipped to [0, 100]. Gradients flow as if the reduction were a constant factor.
+
+    Args:
+        lab: float32 `(..., 3)`, L in [0, 100].
+
+    Returns:
+        float32 `(..., 3)`.
+    """
+    lab = ops.convert_to_tensor(lab, "float32")
+    L, ab = ops.clip(lab[..., :1], 0, 100), lab[..., 1:]
+    low = ops.zeros_like(L)
+    high = ops.ones_like(L)
+    for _ in range(GAMUT_STEPS):
+        middle = (low + high) / 2
+        inside = in_gamut(ops.concatenate([L, ab * middle], axis=-1))[..., None]
+        low, high = ops.where(inside, middle, low), ops.where(inside, high, middle)
+    keep = in_gamut(ops.concatenate([L, ab], axis=-1))[..., None]
+    factor = ops.stop_gradient(ops.where(keep, ops.ones_like(L), low))
+    return ops.concatenate([L, ab * factor], axis=-1)
+
+
+def lab_to_rgb(lab, fitted=False):
+    """sRGB of Lab colours; what sRGB cannot show loses chroma, never L or hue.
+
+    Args:
+        lab: float32 `(..., 3)`, L in [0, 100].
+        fitted: True where `fit_gamut` was already applied, to save its work.
+
+    Returns:
+        float32 `(..., 3)` in [0, 1].
+    """
+    lab = ops.convert_to_tensor(lab, "float32")
+    return ops.clip(_gamma(_linear_rgb(lab if fitted else fit_gamut(lab))), 0, 1)
+
+
+def to_network(lab):
+    """Lab `(..., 3)` as a network's input and target: L `(..., 1)` and ab `(..., 2)` in [-1, 1]."""
+    return lab[..., :1] / L_SCALE - 1, lab[..., 1:] / AB_SCALE
+
+
+def from_network(L, ab):
+    """The inverse of `to_network`: Lab `(..., 3)` of L `(..., 1)` and ab `(..., 2)`."""
+    return ops.concatenate([(L + 1) * L_SCALE, ab * AB_SCALE], axis=-1)
