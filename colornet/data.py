@@ -45,10 +45,16 @@ def _gradients(thumbs):
     return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
 
 
+def _chroma(Lab):
+    # At 64x64, where the chroma noise of JPEG has averaged out.
+    small = cv2.resize(Lab, (64, 64), interpolation=cv2.INTER_AREA)
+    return np.hypot(small[..., 1], small[..., 2])
+
+
 def _reason(pixels, Lab):
     """Why a photo teaches no colour, or "" if it may; with its mean chroma and edge strength."""
     small = cv2.resize(Lab, (64, 64), interpolation=cv2.INTER_AREA).reshape(-1, 3)
-    chroma = np.hypot(small[:, 1], small[:, 2])
+    chroma = _chroma(Lab)
     contrast = np.subtract(*np.percentile(Lab[..., 0], [98, 2]))
     edge = np.percentile(np.abs(cv2.Laplacian(Lab[..., 0], cv2.CV_32F)), 99)
     powers = np.vander(small[:, 0] / 50 - 1, 4)  # colour as a cubic in L
@@ -82,6 +88,21 @@ def square(pixels, size):
     return cv2.resize(
         pixels[top : top + side, left : left + side], (size, size), interpolation=method
     )
+
+
+def square8(pixels, size):
+    """Any photo's pixels as the 8-bit RGB square `(size, size, 3)` that networks are fed."""
+    if pixels.dtype == np.uint16:
+        pixels = (pixels / 257 + 0.5).astype(np.uint8)
+    if pixels.ndim == 2:
+        pixels = np.repeat(pixels[..., None], 3, axis=-1)
+    return square(pixels, size)
+
+
+def is_grey(pixels):
+    """Whether 99 % of a uint8 RGB photo has a chroma under GREY_CHROMA."""
+    Lab = cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
+    return np.percentile(_chroma(Lab), 99) < GREY_CHROMA
 
 
 def _examine(file, name, folder, size):
@@ -265,6 +286,11 @@ def summary(rows):
     lines += [f"{'left out':>16} {len(rows) - kept:6}"]
     lines += [f"{name:>16} {count[name]:6}" for name in order[1]]
     return "\n".join(lines)
+
+
+def is_prepared(folder):
+    """Whether a folder is a prepared set."""
+    return (Path(folder) / "manifest.csv").is_file()
 
 
 def read_manifest(folder):

@@ -9,14 +9,15 @@ from pathlib import Path
 def atomic(path):
     """Yields a temporary path beside `path`; renames it to `path` when the block succeeds.
 
-    The temporary name keeps the suffix, since writers choose the format by it. Whatever goes
+    The temporary name keeps the suffixes, since writers choose the format by them. Whatever goes
     wrong in the block, `path` stays as it was and the temporary file is gone.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    temporary = path.with_name(f".tmp{os.getpid()}.{path.name}")
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        if not temporary.is_dir():
+            temporary.unlink(missing_ok=True)

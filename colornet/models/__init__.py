@@ -1,7 +1,14 @@
 """The networks, one file each. Every one maps L `(batch, H, W, 1)` to ab `(batch, H, W, 2)`."""
 
+import json
+from pathlib import Path
+
+import keras
+
 from colornet.models.eight_conv import eight_conv
 from colornet.models.encoder_decoder import encoder_decoder
+
+RELEASED = Path(__file__).parents[2] / "saved_models"
 
 MODELS = {
     "encoder_decoder": encoder_decoder,
@@ -18,3 +25,35 @@ def build(name, **options):
     if name not in MODELS:
         raise ValueError(f"no network is called {name!r}; there are: {', '.join(MODELS)}")
     return MODELS[name](**options)
+
+
+def load(model):
+    """A trained network.
+
+    Args:
+        model: the name of a released network; or a folder with `config.json` and
+            `best.weights.h5`, such as a run's; or a `.keras` file.
+
+    Returns:
+        A Keras model from L to ab.
+
+    Raises:
+        ValueError: no such network, or no weights for it.
+    """
+    folder = RELEASED / str(model) if model in MODELS else Path(model)
+    try:
+        if folder.suffix == ".keras":
+            return keras.models.load_model(folder, compile=False)
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        network = build(config["model"], **config["options"])
+        network.load_weights(folder / "best.weights.h5")
+    except FileNotFoundError:
+        names = ", ".join(name for name in MODELS if (RELEASED / name).is_dir())
+        raise ValueError(
+            f"{folder}: no trained network there; released: {names or 'none'}; a run folder or "
+            "a .keras file will do too"
+        ) from None
+    except (OSError, KeyError, json.JSONDecodeError) as error:
+        reason = str(error).split("\n")[0]
+        raise ValueError(f"{folder}: cannot be loaded ({reason}); fetch it again") from None
+    return network

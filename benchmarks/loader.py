@@ -1,0 +1,63 @@
+"""Photos per second: the loader alone beside training, for each network and size.
+
+    python benchmarks/loader.py PREPARED
+
+Prints a Markdown table. Each line is the mean over STEPS batches of 32 after a warm-up.
+"""
+
+import os
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import keras
+
+from colornet import data
+from colornet.models import build
+from colornet.training import compile_network
+
+BATCH, STEPS = 32, 12
+
+
+class Clock(keras.callbacks.Callback):
+    """Notes when each step of training ends; the first five steps are warm-up."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 4:
+            self.started = time.perf_counter()
+        self.seconds = time.perf_counter() - getattr(self, "started", 0)
+
+
+def loader_speed(files, size):
+    batches = data.PhotoBatches(files, size, BATCH, augment=True)
+    batches[0]
+    started = time.perf_counter()
+    with ThreadPoolExecutor(batches.workers) as pool:
+        list(pool.map(batches.__getitem__, range(1, STEPS + 1)))
+    return BATCH * STEPS / (time.perf_counter() - started)
+
+
+def training_speed(files, size, name):
+    network = build(name, **({"size": size} if name == "eight_conv" else {}))
+    compile_network(network, "adam", "mse", 1e-3)
+    clock = Clock()
+    batches = data.PhotoBatches(files[: BATCH * (STEPS + 5)], size, BATCH, augment=True)
+    network.fit(batches, callbacks=[clock], verbose=0)
+    return BATCH * STEPS / clock.seconds
+
+
+def main(folder):
+    files = data.split_files(folder, "train")
+    if len(files) < BATCH * (STEPS + 5):
+        sys.exit(f"{folder}: {BATCH * (STEPS + 5)} training photos are needed")
+    print(f"{os.cpu_count()} cores, {keras.backend.backend()}, keras {keras.__version__}\n")
+    print("| size | loader alone | training encoder_decoder | training eight_conv |")
+    print("|---|---|---|---|")
+    for size in (128, 256):
+        speeds = [loader_speed(files, size)]
+        speeds += [training_speed(files, size, n) for n in ("encoder_decoder", "eight_conv")]
+        print(f"| {size} | " + " | ".join(f"{speed:.0f} photos/s" for speed in speeds) + " |")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,207 @@
+"""The command line: python -m colornet COMMAND ... (installed, also: colornet COMMAND ...)."""
+
+import argparse
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+from colornet import __version__
+
+PROG = "colornet"
+
+
+def _prepare(args):
+    from colornet import data
+
+    rows = data.prepare(args.photos, args.output, args.size, args.limit)
+    print(data.summary(rows))
+    if not any(row["kept"] for row in rows):
+        raise data.PhotoError(f"{args.output}: no photo was kept; see manifest.csv for why")
+
+
+def _download(args):
+    from colornet.download import download
+
+    print(download(args.name, args.output))
+
+
+def _train(args):
+    from colornet.training import read_history, train
+
+    options = {} if args.width is None else dict(width=args.width)
+    if args.model == "eight_conv":
+        options["size"] = args.size
+    train(
+        args.data,
+        args.output,
+        args.model,
+        options,
+        epochs=args.epochs,
+        size=args.size,
+        batch_size=args.batch_size,
+        learning_rate=args.learning_rate,
+        loss=args.loss,
+        optimizer=args.optimizer,
+        augment=not args.no_augment,
+        seed=args.seed,
+    )
+    last = read_history(args.output)[-1]
+    print(f"{args.output}: {last['epoch']:.0f} epochs, validation loss {last['val_loss']:.5f}")
+
+
+def _evaluate(args):
+    from colornet import models
+    from colornet.metrics import evaluate, table
+    from colornet.training import write_json
+
+    report, _ = evaluate(models.load(args.model), args.photos, args.size, args.limit)
+    if args.json:
+        write_json(args.json, dict(model=args.model) | report)
+    print(f"{report['protocol']}\n{report['photos']} photos\n\n{table(report)}")
+
+
+def _colorize(args):
+    from colornet import models
+    from colornet.colorize import colorize_files
+
+    network = models.load(args.model)
+    report = colorize_files(network, args.photos, args.output, args.force, args.quality)
+    print(f"{len(report['done'])} coloured into {args.output}", end="")
+    print(f", {len(report['kept'])} there already (--force does them again)" * bool(report["kept"]))
+    if report["failed"]:
+        print(f"{len(report['failed'])} could not be coloured, named above", file=sys.stderr)
+        return 1
+
+
+def _release(args):
+    from colornet.card import release
+
+    print(release(args.run, args.data, args.output))
+
+
+def _demo(args):
+    from colornet import models
+    from colornet.samples import demo
+
+    out = Path(args.output) / "demo.png"
+    print(demo(models.load(args.model), out))
+    print(f"\n{out}: grey, coloured, original")
+
+
+def _positive(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
+    return value
+
+
+def _size(text):
+    value = int(text)
+    if value < 32 or value % 32:
+        raise argparse.ArgumentTypeError(f"{text} is not a multiple of 32")
+    return value
+
+
+def parser():
+    """The parser of every command."""
+    top = argparse.ArgumentParser(PROG, description="Gives grey photographs their colours.")
+    top.add_argument("--version", action="version", version=f"{PROG} {__version__}")
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name, function, text):
+        sub = commands.add_parser(
+            name, help=text, description=text, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        )
+        sub.set_defaults(function=function)
+        return sub
+
+    def model(sub):
+        sub.add_argument(
+            "--model", default="encoder_decoder", help="released network, run folder or .keras file"
+        )
+
+    sub = command("colorize", _colorize, "Colour photos, at their own size and lightness.")
+    sub.add_argument("photos", nargs="+", metavar="IN", help="photo files and folders")
+    sub.add_argument("-o", "--output", required=True, metavar="OUT", help="a file or a folder")
+    sub.add_argument("--force", action="store_true", help="replace results that are there")
+    sub.add_argument("--quality", type=int, default=95, help="of JPEG results, 1 to 100")
+    model(sub)
+
+    sub = command("demo", _demo, "Colour the sample photos and print PSNR and SSIM beside grey's.")
+    sub.add_argument("-o", "--output", default="outputs", metavar="DIR")
+    model(sub)
+
+    sub = command("prepare", _prepare, "Make a set to train on from folders of photos.")
+    sub.add_argument("photos", nargs="+", metavar="PHOTOS", help="photo files and folders")
+    sub.add_argument("-o", "--output", required=True, metavar="DIR")
+    sub.add_argument("--size", type=_size, default=256, help="height and width of the photos")
+    sub.add_argument("--limit", type=_positive, help="keep at most so many")
+
+    sub = command("download", _download, "Fetch a public set of photos.")
+    sub.add_argument("name", metavar="NAME", help="flowers, caltech101, imagenette, coco, places")
+    sub.add_argument("-o", "--output", required=True, metavar="DIR")
+
+    sub = command("train", _train, "Train a network, by the paper's recipe unless told otherwise.")
+    sub.add_argument("data", metavar="DIR", help="a prepared set")
+    sub.add_argument("-o", "--output", required=True, metavar="RUN", help="the run's folder")
+    sub.add_argument("--model", default="encoder_decoder", help="name of the network")
+    sub.add_argument("--width", type=_positive, help="channels of its first stage")
+    sub.add_argument("--epochs", type=_positive, default=30, help="in all")
+    sub.add_argument("--size", type=_size, default=256, help="height and width in training")
+    sub.add_argument("--batch-size", type=_positive, default=32)
+    sub.add_argument("--learning-rate", type=float, default=1e-3)
+    sub.add_argument("--loss", default="mse", help="any loss that Keras knows by name")
+    sub.add_argument("--optimizer", default="adam", help="any optimizer that Keras knows by name")
+    sub.add_argument("--no-augment", action="store_true", help="no random crops, no mirroring")
+    sub.add_argument("--seed", type=int, default=0)
+
+    sub = command("evaluate", _evaluate, "Score a network beside grey and other baselines.")
+    sub.add_argument("photos", nargs="+", metavar="DIR|PHOTOS", help="a prepared set, or photos")
+    sub.add_argument("--size", type=_size, default=256, help="photos are cropped and resized to it")
+    sub.add_argument("--limit", type=_positive, help="only so many photos")
+    sub.add_argument("--json", metavar="F", help="write the report there too")
+    model(sub)
+
+    sub = command("release", _release, "Turn a run into weights to share, with card and metrics.")
+    sub.add_argument("run", metavar="RUN")
+    sub.add_argument("data", metavar="DIR", help="the prepared set, for its test split")
+    sub.add_argument("-o", "--output", required=True, metavar="DIR")
+    return top
+
+
+@contextlib.contextmanager
+def _silent():
+    """Nothing reaches stderr, not even from C++: TensorFlow's first lines heed no setting."""
+    saved = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+def main(argv=None):
+    """Runs a command; errors of the user's are one line on stderr and exit code 1."""
+    args = parser().parse_args(argv)
+    try:
+        with _silent():
+            from keras import ops
+
+            ops.convert_to_numpy(ops.zeros(1))  # starts the backend
+        return args.function(args) or 0
+    except KeyboardInterrupt:
+        print(f"\n{PROG}: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (ValueError, OSError) as error:
+        print(f"{PROG}: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

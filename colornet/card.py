@@ -1,0 +1,153 @@
+"""From a run to weights that others can use: smaller file, metrics and model card."""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from colornet import models
+from colornet.files import atomic
+from colornet.metrics import evaluate, table
+from colornet.training import read_history, write_json
+
+CARD = """---
+license: apache-2.0
+library_name: keras
+pipeline_tag: image-to-image
+tags: [colorization, cie-lab]
+metrics: [psnr, ssim]
+---
+
+# {name}
+
+Gives grey photographs plausible colours: a Keras network from L to the a and b of CIE Lab.
+**The colours are plausible, not evidence** of what was there.
+
+## Details
+
+{summary}
+
+{parameters:,} parameters; weights {megabytes:.1f} MB, kernels as float16. Code and weights:
+Apache-2.0.
+
+## Uses
+
+`python -m colornet colorize PHOTO -o RESULT --model {name}` colours a photo of any size and keeps
+its lightness. Out of scope: evidence, identification, medical or scientific images, and any use
+in which a wrong colour does harm.
+
+## Risks and limits
+
+Trained with a mean squared error, so the colours are averages: muted, often brownish, rarely
+vivid. Clothes, cars, walls and other things that can have any colour get a greyish compromise.
+Skin tones are averages of the training photos too.
+
+## Training
+
+{training}
+
+{stages}
+
+{photos} The validation loss of every epoch is in `history.csv`, every setting in `config.json`.
+
+## Evaluation
+
+`python -m colornet evaluate DIR --model {name} --json metrics.json`, on {count} test photos
+that no training saw:
+
+{table}
+
+{protocol}
+
+The paper claims 27.4 dB and SSIM 0.85. Its formulas, photos and sizes are not given. With L kept,
+a photo without any colour already has the SSIM of the row *grey*; and the last table shows what
+other formulas make of the same predictions.
+
+## How to start
+
+```python
+from colornet import models
+from colornet.colorize import colorize
+from colornet.photos import read_photo, write_photo
+
+write_photo("colour.png", colorize(models.load("{name}"), read_photo("grey.png")))
+```
+"""
+
+
+def _halve(source, target):
+    """Copies a weights file with its kernels as float16; normalisation stays float32."""
+    shutil.copy(source, target)
+    with h5py.File(target, "a") as file:
+        kernels = []
+        file.visititems(
+            lambda name, item: kernels.append(name) if getattr(item, "ndim", 0) > 1 else None
+        )
+        for name in kernels:
+            values = file[name][...].astype(np.float16)
+            del file[name]
+            file.create_dataset(name, data=values, compression="gzip", shuffle=True)
+
+
+def release(run, folder, out):
+    """Releases a run: `best.weights.h5` with float16 kernels, and the files that account for it.
+
+    Copies `config.json` and `history.csv`, evaluates the float16 weights on the test split and
+    writes `metrics.json`, `per_photo.csv` and `README.md`, the model card.
+
+    Args:
+        run: a run folder.
+        folder: the prepared set of that run.
+        out: the folder to write, whose name is the network's.
+
+    Returns:
+        The metrics table as Markdown.
+    """
+    run, out = Path(run), Path(out)
+    with atomic(out / "best.weights.h5") as temporary, tempfile.TemporaryDirectory() as packed:
+        # Deleting from an HDF5 file leaves holes; copying it over closes them.
+        _halve(run / "best.weights.h5", Path(packed) / "half.h5")
+        with h5py.File(Path(packed) / "half.h5") as half, h5py.File(temporary, "w") as whole:
+            whole.attrs.update(half.attrs)
+            for key in half:
+                half.copy(key, whole)
+    for name in ("config.json", "history.csv"):
+        shutil.copy(run / name, out / name)
+    network = models.load(out)
+    report, _ = evaluate(network, [folder])
+    write_json(out / "metrics.json", dict(model=out.name) | report)
+    with atomic(out / "README.md") as temporary:
+        temporary.write_text(card(out, network), encoding="utf-8")
+    return table(report)
+
+
+def card(out, network):
+    """The model card of a release folder, from its config, history and metrics."""
+    config = json.loads((out / "config.json").read_text(encoding="utf-8"))
+    report = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
+    history = read_history(out)
+    lines = ["| epochs | size | batch | learning rate | minutes |", "|---|---|---|---|---|"]
+    starts = [stage["from_epoch"] for stage in config["stages"]] + [len(history) + 1]
+    for stage, end in zip(config["stages"], starts[1:]):
+        minutes = sum(row["seconds"] for row in history[stage["from_epoch"] - 1 : end - 1]) / 60
+        lines.append(
+            f"| {stage['from_epoch']} to {end - 1} | {stage['size']} | {stage['batch_size']} | "
+            f"{stage['learning_rate']:g} | {minutes:.0f} |"
+        )
+    versions = ", ".join(f"{name} {version}" for name, version in config["versions"].items())
+    photos = config["photos"]
+    return CARD.format(
+        name=out.name,
+        summary=models.MODELS[config["model"]].__doc__.split("\n    |")[0].replace("\n    ", "\n"),
+        parameters=network.count_params(),
+        megabytes=(out / "best.weights.h5").stat().st_size / 1e6,
+        training=f"{config['optimizer'].capitalize()}, loss {config['loss']}; {versions}.",
+        stages="\n".join(lines),
+        photos=f"{photos['train']:,} photos for training, {photos['validation']:,} for validation.",
+        count=report["photos"],
+        table=table(report),
+        protocol=report["protocol"],
+    )

@@ -1,0 +1,46 @@
+"""The few pictures that the demo and the notebooks draw."""
+
+import matplotlib.pyplot as plt
+
+
+def grid(pictures, titles=(), columns=4, width=2.2):
+    """Pictures in rows, as a matplotlib figure.
+
+    Args:
+        pictures: uint8 RGB `(H, W, 3)` or grey `(H, W)` arrays.
+        titles: one a picture, or none.
+        columns: pictures a row.
+        width: of one picture, in inches.
+    """
+    rows = -(-len(pictures) // columns)
+    height, across = pictures[0].shape[:2]
+    cell = (width, width * height / across + (0.25 if len(titles) else 0))
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(cell[0] * columns, cell[1] * rows), squeeze=False, layout="tight"
+    )
+    for axis in axes.flat:
+        axis.axis("off")
+    for i, (axis, picture) in enumerate(zip(axes.flat, pictures)):
+        axis.imshow(picture, cmap="gray" if picture.ndim == 2 else None)
+        axis.set_title(titles[i] if len(titles) else "", fontsize=8)
+    return figure
+
+
+def curves(history):
+    """Training and validation loss over the epochs; a line where the size changes.
+
+    Args:
+        history: rows as `training.read_history` gives them.
+    """
+    figure, axis = plt.subplots(figsize=(6, 3), layout="tight")
+    epochs = [row["epoch"] for row in history]
+    for key, label in (("loss", "training"), ("val_loss", "validation")):
+        axis.plot(epochs, [row[key] for row in history], "o-", markersize=3, label=label)
+    for before, after in zip(history, history[1:]):
+        if before["size"] != after["size"]:
+            middle = (before["epoch"] + after["epoch"]) / 2
+            axis.axvline(middle, color="grey", linestyle=":")
+            axis.text(middle, axis.get_ylim()[1], f" {after['size']:.0f} px", va="top", fontsize=8)
+    axis.set(xlabel="epoch", ylabel="loss")
+    axis.legend()
+    return figure
