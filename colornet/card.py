@@ -1,5 +1,6 @@
 """From a run to weights that others can use: smaller file, metrics and model card."""
 
+import csv
 import json
 import shutil
 import tempfile
@@ -8,9 +9,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from colornet import models
+from colornet import data, models
 from colornet.files import atomic
-from colornet.metrics import evaluate, table
+from colornet.metrics import METRICS, evaluate, table
 from colornet.training import read_history, write_json
 
 CARD = """---
@@ -105,23 +106,43 @@ def release(run, folder, out):
 
     Returns:
         The metrics table as Markdown.
+
+    Raises:
+        PhotoError: `folder` holds no prepared set, or none with test photos.
+        ValueError: no such run, or photos other than those it was trained beside.
     """
     run, out = Path(run), Path(out)
+    models.load(run)
+    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    if data.fingerprint(folder) != config["data"]:
+        # Its test photos may have been among the training photos of the run.
+        raise ValueError(f"{folder}: not the prepared set of {run}; give the one it was trained on")
     with atomic(out / "best.weights.h5") as temporary, tempfile.TemporaryDirectory() as packed:
         # Deleting from an HDF5 file leaves holes; copying it over closes them.
         _halve(run / "best.weights.h5", Path(packed) / "half.h5")
         with h5py.File(Path(packed) / "half.h5") as half, h5py.File(temporary, "w") as whole:
             whole.attrs.update(half.attrs)
-            for key in half:
+            for key in sorted(half.keys() - {"optimizer"}):
                 half.copy(key, whole)
     for name in ("config.json", "history.csv"):
         shutil.copy(run / name, out / name)
     network = models.load(out)
-    report, _ = evaluate(network, [folder])
+    report, photos = evaluate(network, [folder])
     write_json(out / "metrics.json", dict(model=out.name) | report)
+    _write_per_photo(out / "per_photo.csv", photos)
     with atomic(out / "README.md") as temporary:
         temporary.write_text(card(out, network), encoding="utf-8")
     return table(report)
+
+
+def _write_per_photo(path, photos):
+    names = photos.pop("names")
+    with atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["photo", "row", *METRICS])
+        for row, metrics in photos.items():
+            columns = [metrics.get(metric, [""] * len(names)) for metric in METRICS]
+            writer.writerows([name, row, *values] for name, *values in zip(names, *columns))
 
 
 def card(out, network):

@@ -1,10 +1,13 @@
 """Any photo, any size: chroma from a network, lightness from the photo itself."""
 
+import sys
+import tempfile
 from pathlib import Path
 
 import cv2
 import numpy as np
 from keras import ops
+from PIL import Image
 from tqdm import tqdm
 
 from colornet import lab
@@ -111,62 +114,83 @@ def _targets(sources, out):
     """Pairs of photo and result path.
 
     Raises:
-        PhotoError: a missing source, or two photos that would get the same result file.
+        PhotoError: a missing source, an unfit `out`, two photos that would get the same result
+            file, or a result that would replace a photo.
     """
     out = Path(out)
     photos = find_photos(sources)
     single = len(sources) == 1 and not Path(sources[0]).is_dir()
-    if single and out.suffix.lower() in SUFFIXES and not out.is_dir():
-        return [(photos[0][0], out)]
-    if out.exists() and not out.is_dir():
-        raise PhotoError(f"{out}: is a file; several photos need a folder")
     pairs = {}
-    for file, name in photos:
-        if out.resolve() in file.resolve().parents and len(sources) == 1 and not single:
-            if out.resolve() != Path(sources[0]).resolve():
-                continue  # results of an earlier run, in a folder inside the source
-        target = out / name
-        if target.suffix.lower() not in SUFFIXES:
-            target = target.with_name(target.name + ".png")
-        if target in pairs:
-            raise PhotoError(f"{file}: {pairs[target]} has the same name; colour them apart")
-        pairs[target] = file
+    if single and not out.is_dir() and out.suffix.lower() in Image.registered_extensions():
+        if out.suffix.lower() not in SUFFIXES:
+            raise PhotoError(f"{out}: no photo format; choose one of {', '.join(SUFFIXES)}")
+        pairs[out] = photos[0][0]
+    elif out.exists() and not out.is_dir():
+        raise PhotoError(f"{out}: is a file; give -o a folder, or, for one photo, a new.png")
+    else:
+        for file, name in photos:
+            searched = file.parents[name.count("/")].resolve()
+            if searched in out.resolve().parents and out.resolve() in file.resolve().parents:
+                continue  # the result of an earlier run, in a folder inside the source
+            target = out / name
+            if target.suffix.lower() not in SUFFIXES:
+                target = target.with_name(target.name + ".png")
+            if target in pairs:
+                raise PhotoError(f"{file}: {pairs[target]} has the same name; colour them apart")
+            pairs[target] = file
+    # By device and number, so that links and other spellings of a path are seen through.
+    inputs = {(file.stat().st_dev, file.stat().st_ino) for file in pairs.values() if file.exists()}
+    for target, file in pairs.items():
+        if target.exists() and (target.stat().st_dev, target.stat().st_ino) in inputs:
+            raise PhotoError(f"{target}: is a photo to be coloured; choose another place for -o")
     return [(file, target) for target, file in pairs.items()]
 
 
 def colorize_files(network, sources, out, force=False, quality=95):
     """Colours photo files into a file or a folder.
 
-    A folder's results keep the names and subfolders of its photos. A bad file is reported and
-    the rest goes on.
+    A folder's results keep the names and subfolders of its photos. A bad file is reported on
+    stderr and the rest goes on.
 
     Args:
         network: a Keras model from L to ab.
         sources: files and folders.
         out: a photo file for one photo, else a folder.
         force: colour again where the result is there already.
-        quality: of JPEG results.
+        quality: of JPEG results, 1 to 100.
 
     Returns:
         A dict of lists of paths, `done`, `kept` (there already) and `failed`.
 
     Raises:
-        PhotoError: nothing to colour, a missing source, or clashing names.
+        PhotoError: before any work: nothing to colour, a missing source, clashing names, or an
+            `out` that cannot be written or would replace a photo.
     """
+    if not 1 <= quality <= 100:
+        raise PhotoError(f"quality {quality}: choose one from 1 to 100")
     pairs = _targets(sources, out)
     if not pairs:
         raise PhotoError(f"{sources[0]}: no photos found; looked for {', '.join(SUFFIXES)}")
+    folder = Path(out).parent if pairs[0][1] == Path(out) else Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise PhotoError(
+            f"{folder}: cannot be written ({error.strerror}); choose another place"
+        ) from None
     report = dict(done=[], kept=[], failed=[])
     for file, target in tqdm(pairs, unit="photo", disable=len(pairs) == 1):
         try:
-            if target.exists() and target.samefile(file):
-                raise PhotoError(f"{file}: would be overwritten; choose another place for -o")
+            if target.is_dir():
+                raise PhotoError(f"{target}: is a folder; choose another place for -o")
             if target.exists() and not force:
                 report["kept"].append(target)
                 continue
             write_photo(target, colorize(network, read_photo(file)), quality)
             report["done"].append(target)
         except PhotoError as error:
-            tqdm.write(f"colornet: {error}")
+            tqdm.write(f"colornet: {error}", file=sys.stderr)
             report["failed"].append(file)
     return report

@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import io
 import json
 import os
 from collections import Counter
@@ -105,9 +106,36 @@ def is_grey(pixels):
     return np.percentile(_chroma(Lab), 99) < GREY_CHROMA
 
 
+def _digest(file):
+    """A hash of a file's bytes, by which photos of one name and length are told apart."""
+    try:
+        return sha256(file.read_bytes()).hexdigest()[:20]
+    except OSError:  # such a photo is recorded as unreadable
+        return ""
+
+
+def _unseen(named, records):
+    """Those of `(file, name)` pairs that no record is about yet."""
+    known = {(record["file"], record["bytes"]) for record in records}
+    # Counted, so that of two copies under one name a kill between them loses none. Journals
+    # of the first days have no digest.
+    seen = Counter((r["file"], r["bytes"], r.get("digest")) for r in records)
+    unseen = []
+    for file, name in named:
+        key = name, file.stat().st_size
+        if key in known:
+            key = (*key, _digest(file) if seen[(*key, None)] == 0 else None)
+            seen[key] -= 1
+            if seen[key] >= 0:
+                continue
+        unseen.append((file, name))
+    return unseen
+
+
 def _examine(file, name, folder, size):
     """One photo's record; a photo that may stay is written to the prepared folder."""
-    record = dict(file=name, bytes=file.stat().st_size, width="", height="", reason="")
+    record = dict(file=name, bytes=file.stat().st_size, digest=_digest(file))
+    record |= dict(width="", height="", reason="")
     try:
         pixels = read_photo(file).pixels
     except PhotoError as error:
@@ -217,10 +245,12 @@ def prepare(sources, folder, size=256, limit=None):
     the gradients of small thumbnails, mirrored ones too: over DUPLICATE the later one goes,
     over RELATED it shares the split of the earlier. `folder/manifest.csv` lists every photo
     seen, kept or not, with the reason; `folder/records.jsonl` is the journal from which an
-    interrupted run goes on and by which photos added later move none between splits.
+    interrupted run goes on and by which photos added later move none between splits. Photos
+    are known by their path relative to the source folder and by their bytes, so that a moved
+    folder is not a new one.
 
     Args:
-        sources: files and folders.
+        sources: files and folders; what lies in `folder` is left out.
         folder: where the prepared set goes.
         size: height and width of the prepared photos; a photo whose short side is under
             three quarters of it is too small.
@@ -233,6 +263,12 @@ def prepare(sources, folder, size=256, limit=None):
         PhotoError: a missing source, or a folder prepared at another size.
     """
     folder = Path(folder)
+    home = folder.resolve()
+    # A pseudo-random order makes a limited set a fair sample of the whole.
+    named = sorted(
+        (pair for pair in find_photos(sources) if home not in pair[0].resolve().parents),
+        key=lambda pair: sha256(os.fsencode(pair[1])).digest(),
+    )
     (folder / "photos").mkdir(parents=True, exist_ok=True)
     journal = folder / "records.jsonl"
     records = _read_records(journal)
@@ -243,10 +279,7 @@ def prepare(sources, folder, size=256, limit=None):
     decided = []
     for start in range(1, len(records), 1024):
         decided += kept.decide(records[start : start + 1024])
-    known = {(record["file"], record["bytes"]) for record in decided}
-    # A pseudo-random order makes a limited set a fair sample of the whole.
-    named = sorted(find_photos(sources), key=lambda pair: sha256(pair[1].encode()).digest())
-    todo = [(f, n) for f, n in named if (n, f.stat().st_size) not in known]
+    todo = _unseen(named, decided)
     with open(journal, "a", encoding="utf-8") as log:
         if not records:
             log.write(json.dumps(header) + "\n")
@@ -268,11 +301,16 @@ def prepare(sources, folder, size=256, limit=None):
     for file in (folder / "photos").glob("*.png"):
         if file.stem not in wanted:
             file.unlink()
-    with atomic(folder / "manifest.csv") as temporary:
-        with open(temporary, "w", newline="", encoding="utf-8") as out:
-            writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    # File names need not be UTF-8.
+    text = out.getvalue().encode("utf-8", "surrogateescape")
+    manifest = folder / "manifest.csv"
+    if not manifest.exists() or manifest.read_bytes() != text:
+        with atomic(manifest) as temporary:
+            temporary.write_bytes(text)
     return rows
 
 
@@ -302,7 +340,7 @@ def read_manifest(folder):
     path = Path(folder) / "manifest.csv"
     if not path.is_file():
         raise PhotoError(f"{path}: not there; make the set with: colornet prepare PHOTOS -o {folder}")
-    with open(path, newline="", encoding="utf-8") as file:
+    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as file:
         return list(csv.DictReader(file))
 
 

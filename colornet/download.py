@@ -1,11 +1,11 @@
 """Public photo sets by name, checked by size and SHA-256."""
 
 import hashlib
-import shutil
+import http.client
 import tarfile
-import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from pathlib import Path
 
 from tqdm import tqdm
@@ -62,22 +62,32 @@ def _fetch(entry, part):
                 bar.update(len(block))
 
 
+def _one_line(error):
+    return " ".join(str(error).split())[:200]
+
+
 def _sha256(path):
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _unpack(archive, folder):
+def _extract(archive, folder):
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as packed:
             packed.extractall(folder)
     else:
         with tarfile.open(archive) as packed:
             packed.extractall(folder, filter="data")
-    # Caltech-101 packs an archive within its archive.
-    for inner in [*folder.rglob("*.tar.gz"), *folder.rglob("*.tar")]:
-        _unpack(inner, inner.parent)
-        inner.unlink()
+
+
+def _unpack(archive, folder):
+    _extract(archive, folder)
+    # Caltech-101 packs archives within its archive; ._ files are what macOS puts beside them.
+    packed = [f for f in folder.rglob("*") if f.name.endswith((".tar", ".tar.gz", ".tgz"))]
+    for inner in packed:
+        if inner.is_file() and not inner.name.startswith("."):
+            _extract(inner, inner.parent)
+            inner.unlink()
 
 
 def download(name, folder):
@@ -104,10 +114,10 @@ def download(name, folder):
     part.parent.mkdir(parents=True, exist_ok=True)
     try:
         _fetch(entry, part)
-    except (urllib.error.URLError, OSError) as error:
+    except (OSError, http.client.HTTPException) as error:
         if part.exists() and not part.stat().st_size:
             part.unlink()
-        reason = getattr(error, "reason", error)
+        reason = _one_line(getattr(error, "reason", error))
         raise PhotoError(
             f"{name}: cannot fetch {entry['url']} ({reason}); check the network and run again, "
             "or fetch it by hand and give its folder to prepare"
@@ -118,11 +128,14 @@ def download(name, folder):
     if size != entry["size"] or _sha256(part) != entry["sha256"]:
         part.unlink()
         raise PhotoError(f"{name}: {entry['url']} sent other bytes than recorded; try again")
-    with atomic(target) as temporary:
-        try:
+    try:
+        with atomic(target) as temporary:
+            temporary.mkdir()
             _unpack(part, temporary)
-        except (tarfile.TarError, zipfile.BadZipFile, OSError) as error:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise PhotoError(f"{name}: cannot be unpacked ({error}); check the disk") from None
+    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
+        raise PhotoError(
+            f"{name}: {entry['url']} cannot be unpacked ({_one_line(error)}); check the disk "
+            "and run again"
+        ) from None
     part.unlink()
     return target

@@ -12,11 +12,16 @@ def grid(pictures, titles=(), columns=4, width=2.2):
         columns: pictures a row.
         width: of one picture, in inches.
     """
-    rows = -(-len(pictures) // columns)
-    height, across = pictures[0].shape[:2]
-    cell = (width, width * height / across + (0.25 if len(titles) else 0))
+    starts = range(0, len(pictures), columns)
+    tall = [max(p.shape[0] / p.shape[1] for p in pictures[i : i + columns]) for i in starts]
+    heights = [width * aspect + (0.3 if len(titles) else 0) for aspect in tall]
     figure, axes = plt.subplots(
-        rows, columns, figsize=(cell[0] * columns, cell[1] * rows), squeeze=False, layout="tight"
+        len(heights),
+        columns,
+        figsize=(width * columns, sum(heights)),
+        height_ratios=heights,
+        squeeze=False,
+        layout="constrained",
     )
     for axis in axes.flat:
         axis.axis("off")

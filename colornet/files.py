@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import shutil
+import threading
 from pathlib import Path
 
 
@@ -10,14 +12,17 @@ def atomic(path):
     """Yields a temporary path beside `path`; renames it to `path` when the block succeeds.
 
     The temporary name keeps the suffixes, since writers choose the format by them. Whatever goes
-    wrong in the block, `path` stays as it was and the temporary file is gone.
+    wrong in the block, `path` stays as it was and the temporary file or folder is gone.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".tmp{os.getpid()}.{path.name}")
+    # By thread too: two photos of the same pixels may be written at the same time.
+    temporary = path.with_name(f".tmp{os.getpid()}.{threading.get_ident()}.{path.name}")
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
-        if not temporary.is_dir():
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
             temporary.unlink(missing_ok=True)

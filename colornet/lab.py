@@ -69,21 +69,32 @@ def rgb_to_lab(rgb):
     return ops.stack([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)], axis=-1)
 
 
-def _linear_rgb(lab):
-    fy = (lab[..., 0] + 16) / 116
-    f = (fy + lab[..., 1] / 500, fy, fy - lab[..., 2] / 200)
-    xyz = [
-        w * ops.where(t > 0.2068966, t * t * t, (t - 16 / 116) / 7.787)
-        for t, w in zip(f, WHITE)
-    ]
-    return ops.stack(_mix(RGB_FROM_XYZ, xyz), axis=-1)
+def _cubed(f):
+    return ops.where(f > 0.2068966, f * f * f, (f - 16 / 116) / 7.787)
+
+
+def _linear_rgb(L, a, b):
+    fy = (L + 16) / 116
+    f = (fy + a / 500, fy, fy - b / 200)
+    return _mix(RGB_FROM_XYZ, [w * _cubed(t) for t, w in zip(f, WHITE)])
+
+
+def _shown(L, a, b):
+    # Planes throughout: the bisection below calls this for every pixel, a dozen times.
+    r, g, b = _linear_rgb(L, a, b)
+    low = ops.minimum(ops.minimum(r, g), b)
+    high = ops.maximum(ops.maximum(r, g), b)
+    return (low >= -GAMUT_TOLERANCE) & (high <= 1 + GAMUT_TOLERANCE)
+
+
+def _planes(lab):
+    lab = ops.convert_to_tensor(lab, "float32")
+    return lab[..., 0], lab[..., 1], lab[..., 2]
 
 
 def in_gamut(lab):
     """Whether sRGB can show each colour: `(..., 3)` Lab to `(...)` bool."""
-    linear = _linear_rgb(ops.convert_to_tensor(lab, "float32"))
-    inside = (linear >= -GAMUT_TOLERANCE) & (linear <= 1 + GAMUT_TOLERANCE)
-    return ops.all(inside, axis=-1)
+    return _shown(*_planes(lab))
 
 
 def fit_gamut(lab):
@@ -98,17 +109,14 @@ def fit_gamut(lab):
     Returns:
         float32 `(..., 3)`.
     """
-    lab = ops.convert_to_tensor(lab, "float32")
-    L, ab = ops.clip(lab[..., :1], 0, 100), lab[..., 1:]
-    low = ops.zeros_like(L)
-    high = ops.ones_like(L)
-    for _ in range(GAMUT_STEPS):
-        middle = (low + high) / 2
-        inside = in_gamut(ops.concatenate([L, ab * middle], axis=-1))[..., None]
-        low, high = ops.where(inside, middle, low), ops.where(inside, high, middle)
-    keep = in_gamut(ops.concatenate([L, ab], axis=-1))[..., None]
-    factor = ops.stop_gradient(ops.where(keep, ops.ones_like(L), low))
-    return ops.concatenate([L, ab * factor], axis=-1)
+    L, a, b = _planes(lab)
+    L = ops.clip(L, 0, 100)
+    factor = ops.zeros_like(L)
+    for step in range(1, GAMUT_STEPS + 1):
+        more = factor + 0.5**step
+        factor = ops.where(_shown(L, a * more, b * more), more, factor)
+    factor = ops.stop_gradient(ops.where(_shown(L, a, b), ops.ones_like(L), factor))
+    return ops.stack([L, a * factor, b * factor], axis=-1)
 
 
 def lab_to_rgb(lab, fitted=False):
@@ -121,8 +129,8 @@ def lab_to_rgb(lab, fitted=False):
     Returns:
         float32 `(..., 3)` in [0, 1].
     """
-    lab = ops.convert_to_tensor(lab, "float32")
-    return ops.clip(_gamma(_linear_rgb(lab if fitted else fit_gamut(lab))), 0, 1)
+    linear = _linear_rgb(*_planes(lab if fitted else fit_gamut(lab)))
+    return ops.clip(_gamma(ops.stack(linear, axis=-1)), 0, 1)
 
 
 def to_network(lab):

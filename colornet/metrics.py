@@ -1,5 +1,7 @@
 """How good are the colours? Per-photo metrics, the baselines, and the table."""
 
+import sys
+
 import cv2
 import numpy as np
 from keras import ops
@@ -12,11 +14,12 @@ from colornet.colorize import compose, predict_ab
 from colornet.photos import PhotoError, find_photos, read_photo
 
 PROTOCOL = (
-    "Centre square of each photo, resized to {size}x{size} (area); L kept exactly; result "
-    "rounded to 8-bit sRGB; each metric per photo, then the mean; 95 % bootstrap intervals over "
-    "photos. PSNR over the three sRGB channels, peak 255; SSIM of Wang et al. 2004 (Gaussian "
-    "window of 11, sigma 1.5) per sRGB channel; CIEDE2000 per pixel; colourfulness of Hasler "
-    "and Suesstrunk 2003, signed; AuC of ab errors under 0..150 as in arXiv 1603.08511."
+    "Centre square of each photo, resized to {size}x{size} (area); truly grey photos left out; L "
+    "kept exactly; result rounded to 8-bit sRGB; each metric per photo, then the mean; 95 % "
+    "bootstrap intervals over photos. PSNR over the three sRGB channels, peak 255; SSIM of Wang "
+    "et al. 2004 (Gaussian window of 11, sigma 1.5) per sRGB channel; CIEDE2000 per pixel; "
+    "colourfulness of Hasler and Suesstrunk 2003, signed; AuC of ab errors under 0..150 as in "
+    "arXiv 1603.08511."
 )
 METRICS = dict(psnr="dB", ssim="", ciede2000="", colourfulness="", auc="")
 BOOTSTRAP = 2000
@@ -126,30 +129,49 @@ def _mean_ab(photos):
     return np.mean([_lab(photo)[..., 1:].mean((0, 1)) for photo in photos], axis=0)
 
 
+def _left_out(name, why):
+    print(f"colornet: {name}: left out, {why}", file=sys.stderr)
+
+
+def _read_colour(found, size):
+    """Those of `(file, name)` photos that can be read and have colours, as `(name, square)`."""
+    for file, name in found:
+        try:
+            photo = data.square8(read_photo(file).pixels, size)
+        except PhotoError as error:
+            print(f"colornet: {error}", file=sys.stderr)
+            continue
+        if data.is_grey(photo):
+            _left_out(name, "truly grey")
+        else:
+            yield name, photo
+
+
 def read_test_set(target, size=256):
     """The photos to evaluate on, with their names, and the mean ab of the training photos.
 
     Args:
-        target: a prepared set, of which the test split is taken; or photo files and folders,
-            cropped and resized here, truly grey ones left out.
+        target: a list: one prepared set, of which the test split is taken; or photo files and
+            folders, cropped and resized here. Of these, truly grey and unreadable ones are left
+            out and named on stderr.
 
     Returns:
         `(names, read, mean_ab)`: `read(i)` gives photo i as uint8 RGB `(size, size, 3)`.
 
     Raises:
-        PhotoError: nothing to evaluate on, or a photo that cannot be read.
+        PhotoError: nothing to evaluate on, or a missing source.
     """
     if len(target) == 1 and data.is_prepared(target[0]):
         files = data.split_files(target[0], "test")
         training = data.split_files(target[0], "train")
+        if not files or not training:
+            missing = "training" if files else "test"
+            raise PhotoError(f"{target[0]}: no {missing} photos; prepare more photos")
         some = training[:: max(1, len(training) // MEAN_AB_PHOTOS)]
         mean_ab = _mean_ab(data.square(data.read_prepared(f), size) for f in some)
-        if not files:
-            raise PhotoError(f"{target[0]}: no test photos; prepare more photos")
         names = [file.stem for file in files]
         return names, lambda i: data.square(data.read_prepared(files[i]), size), mean_ab
-    found = [(name, data.square8(read_photo(f).pixels, size)) for f, name in find_photos(target)]
-    found = [(name, photo) for name, photo in found if not data.is_grey(photo)]
+    found = list(_read_colour(find_photos(target), size))
     if not found:
         raise PhotoError(f"{target[0]}: no colour photos to compare with")
     names, photos = zip(*found)
@@ -172,12 +194,19 @@ def evaluate(network, target, size=256, limit=None):
         `(report, photos)`: the report as a dict for JSON, with the mean and interval of every
         metric of every row, the paired gain of the model over grey, and the model and grey
         under other formulas; and the per-photo values, `{row: {metric: [...]}}`, with `names`.
+
+    Raises:
+        PhotoError: nothing to evaluate on, or a missing source.
     """
-    names, read, mean_ab = read_test_set(target, size)
-    names = names[:limit]
-    rows, formulas = {}, {"grey": [], "model": []}
-    for i in tqdm(range(len(names)), unit="photo"):
+    found, read, mean_ab = read_test_set(target, size)
+    names, rows, formulas = [], {}, {"grey": [], "model": []}
+    for i, name in enumerate(tqdm(found[:limit], unit="photo")):
         true = read(i)
+        # A prepared photo may have had its colours outside the square; its PSNR is infinite.
+        if data.is_grey(true):
+            _left_out(name, "truly grey")
+            continue
+        names.append(name)
         flat = {
             "grey": np.zeros(2),
             "dataset mean ab": mean_ab,
@@ -194,6 +223,8 @@ def evaluate(network, target, size=256, limit=None):
         rows.setdefault("true", {}).setdefault("colourfulness", []).append(colourfulness(true))
         for row, values in formulas.items():
             values.append(other_formulas(true, guesses[row]))
+    if not names:
+        raise PhotoError(f"{target[0]}: no colour photos to compare with")
     report = dict(
         protocol=PROTOCOL.format(size=size),
         photos=len(names),

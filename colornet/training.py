@@ -85,6 +85,11 @@ class _Keep(keras.callbacks.Callback):
         self.started = time.time()
 
     def on_epoch_end(self, epoch, logs=None):
+        if not np.isfinite([logs["loss"], logs["val_loss"]]).all():
+            raise ValueError(
+                f"{self.run}: the loss is no longer finite in epoch {epoch + 1}; the same command "
+                "goes on before it, with a lower learning rate"
+            )
         optimizer = self.model.optimizer
         row = dict(
             epoch=epoch + 1,
@@ -151,7 +156,8 @@ def train(
 
     Raises:
         PhotoError: no prepared set, or one without training or validation photos.
-        ValueError: an unknown network, or a run begun with another network or other photos.
+        ValueError: an unknown network, a run begun with another network or other photos, or
+            a loss that is no longer a number; the last whole epoch is kept.
     """
     run = Path(run)
     files = {split: data.split_files(folder, split) for split in ("train", "validation")}

@@ -38,22 +38,25 @@ def load(model):
         A Keras model from L to ab.
 
     Raises:
-        ValueError: no such network, or no weights for it.
+        ValueError: no such network, or damaged files; one line.
     """
-    folder = RELEASED / str(model) if model in MODELS else Path(model)
+    folder = RELEASED / model if model in MODELS else Path(model)
+    single = folder.suffix == ".keras"
+    for file in [folder] if single else [folder / "config.json", folder / "best.weights.h5"]:
+        if not file.is_file():
+            names = ", ".join(name for name in MODELS if (RELEASED / name).is_dir())
+            raise ValueError(
+                f"{file}: no trained network there; released: {names or 'none'}; a run folder "
+                "or a .keras file will do too"
+            )
     try:
-        if folder.suffix == ".keras":
+        if single:
             return keras.models.load_model(folder, compile=False)
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         network = build(config["model"], **config["options"])
         network.load_weights(folder / "best.weights.h5")
-    except FileNotFoundError:
-        names = ", ".join(name for name in MODELS if (RELEASED / name).is_dir())
-        raise ValueError(
-            f"{folder}: no trained network there; released: {names or 'none'}; a run folder or "
-            "a .keras file will do too"
-        ) from None
-    except (OSError, KeyError, json.JSONDecodeError) as error:
-        reason = str(error).split("\n")[0]
+    # JSON, zipfile, h5py and Keras each have their own words for a damaged file.
+    except Exception as error:
+        reason = str(error).strip().split("\n")[0][:200]
         raise ValueError(f"{folder}: cannot be loaded ({reason}); fetch it again") from None
     return network

@@ -27,7 +27,7 @@ def eight_conv(width=32, size=256):
     | conv7 | 32x32x128 |
     | up-sampling, conv8 with tanh, up-sampling | 64x64x128, 64x64x2, 256x256x2 |
 
-    1,282,498 parameters at width 32.
+    1,285,410 parameters at width 32.
 
     Deviations, where the paper does not say: widths, kernels of 3x3, strides as the
     down-sampling, normalisation after each convolution but the last, and where the flattened
@@ -41,6 +41,9 @@ def eight_conv(width=32, size=256):
     Returns:
         A Keras model from L `(batch, size, size, 1)` to ab `(batch, size, size, 2)`, float32
         in the units of `lab.to_network`.
+
+    Raises:
+        ValueError: a size that is no multiple of 32.
     """
     if size < 32 or size % 32:
         raise ValueError(f"eight_conv takes a size that is a multiple of 32, not {size}")

@@ -45,7 +45,7 @@ def encoder_decoder(width=32):
     | decoder1 | transposed convolution, batch normalisation, ReLU, joined with L | 256x256x17 |
     | ab | 3x3 convolution, sigmoid | 256x256x2 |
 
-    3,951,618 parameters at width 32.
+    4,183,668 parameters at width 32.
 
     Deviations, where the paper does not say: kernels are 4x4 with stride 2 in place of
     pooling, widths double from 32 to 256, skips are concatenations; the sigmoid sits on a
@@ -57,7 +57,8 @@ def encoder_decoder(width=32):
 
     Returns:
         A Keras model from L `(batch, H, W, 1)` to ab `(batch, H, W, 2)`, float32 in the
-        units of `lab.to_network`; H and W are multiples of 32.
+        units of `lab.to_network`; H and W are multiples of 32 (with others, the skips do not
+        fit and Keras says so at the first call).
     """
     L = keras.Input((None, None, 1), name="L")
     widths = [width, 2 * width, 4 * width, 8 * width, 8 * width]

@@ -1,0 +1,105 @@
+"""Small photo sets, and one tiny trained network, that several tests share."""
+
+import os
+import subprocess
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+import pytest
+
+from colornet import data, samples, training
+
+TINY = dict(options=dict(width=8), size=64, batch_size=4)  # seconds an epoch, not minutes
+
+
+def start(*arguments, **environment):
+    """A Python process of its own, for what kills it or needs another backend."""
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        env=os.environ | dict(TF_CPP_MIN_LOG_LEVEL="3") | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def crops(count, side, seed=0):
+    """Random crops of the sample photos, uint8 RGB; some of them overlap."""
+    rng = np.random.default_rng(seed)
+    photos = [samples.sample(name) for name in samples.TILED]
+    for i in range(count):
+        photo = photos[i % len(photos)]
+        top, left = (rng.integers(0, full - side + 1) for full in photo.shape[:2])
+        yield np.ascontiguousarray(photo[top : top + side, left : left + side])
+
+
+@pytest.fixture(scope="session")
+def tiles(tmp_path_factory):
+    """22 colour photos of 192x192."""
+    return samples.write_tiles(tmp_path_factory.mktemp("photos") / "tiles")
+
+
+@pytest.fixture(scope="session")
+def prepared(tiles, tmp_path_factory):
+    """The tiles as a prepared set at size 128."""
+    folder = tmp_path_factory.mktemp("data") / "prepared"
+    data.prepare([tiles], folder, size=128)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run(prepared, tmp_path_factory):
+    """An unbroken run of 6 epochs on the prepared set."""
+    folder = tmp_path_factory.mktemp("runs") / "unbroken"
+    training.train(prepared, folder, epochs=6, verbose=0, **TINY)
+    return folder
+
+
+JAX = """
+import sys
+import jax, keras, numpy as np
+from colornet import data, lab, training
+sys.path.insert(0, sys.argv[4])
+from test_lab import CUBE, slab, wild
+
+assert keras.backend.backend() == "jax"
+prepared, run, out = sys.argv[1:4]
+corners = np.float32([[0, 0, 0], [1, 1, 1], [-2, 3, 0.5]])
+beyond = np.float32([[0, 0, 0], [100, 0, 0], [50, 300, -300], [1, -110, 110]])
+gradient = lambda function, x: jax.jit(jax.grad(lambda x: function(x).sum()))(x)
+to_lab, to_rgb, fit = map(jax.jit, (lab.rgb_to_lab, lab.lab_to_rgb, lab.fit_gamut))
+back = np.round(np.asarray(to_rgb(to_lab(slab(77)))) * 255)
+network = training.train(
+    prepared, run, options=dict(width=8), epochs=2, size=64, batch_size=17, verbose=0
+)
+L, _ = data.PhotoBatches(data.split_files(prepared, "test"), 64)[0]
+np.savez(
+    out,
+    lab=to_lab(CUBE[::7]),
+    rgb=to_rgb(wild(500)),
+    fitted=fit(wild(500)),
+    gradients=np.concatenate(
+        [gradient(lab.rgb_to_lab, corners), gradient(lab.lab_to_rgb, beyond)]
+    ),
+    exact=np.array_equal(back, np.round(slab(77) * 255)),
+    steps=int(network.optimizer.iterations),
+    L=L,
+    ab=network.predict_on_batch(L),
+)
+"""
+
+
+@pytest.fixture(scope="session")
+def jax_process(prepared, tmp_path_factory):
+    """What one process under KERAS_BACKEND=jax computed and trained, see JAX; `run` is its run."""
+    pytest.importorskip("jax")
+    folder = tmp_path_factory.mktemp("jax")
+    process = start(
+        "-c", JAX, prepared, folder / "run", folder / "out.npz", os.path.dirname(__file__),
+        KERAS_BACKEND="jax",
+    )
+    output = process.communicate()[0]
+    assert process.returncode == 0, output
+    return dict(np.load(folder / "out.npz")) | dict(run=folder / "run")

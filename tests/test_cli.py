@@ -1,0 +1,142 @@
+"""The command line, as someone types it."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from colornet import models, samples
+from colornet.__main__ import main
+from colornet.photos import Photo, write_photo
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """An untrained network in a file."""
+    keras.utils.set_random_seed(0)
+    file = tmp_path_factory.mktemp("model") / "small.keras"
+    models.build("encoder_decoder", width=8).save(file)
+    return str(file)
+
+
+@pytest.fixture
+def photo(tmp_path):
+    grey = np.asarray(Image.fromarray(samples.sample("rocket")).convert("L"))[::6, ::6]
+    write_photo(tmp_path / "photo.png", Photo(np.ascontiguousarray(grey)))
+    return tmp_path / "photo.png"
+
+
+def typed(*arguments, cwd):
+    """A process of its own, as the shell would start it."""
+    command = [sys.executable, "-m", "colornet", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
+
+
+def test_colorize_as_typed(model, photo, tmp_path):
+    (tmp_path / "photos/sub").mkdir(parents=True)
+    photo.rename(tmp_path / "photos/sub/an old photo.png")
+    (tmp_path / "photos/bad.jpg").write_text("oops")
+    done = typed("colorize", "photos", "-o", "out", "--model", model, cwd=tmp_path)
+    assert done.returncode == 1  # for the bad one
+    assert done.stdout == "1 coloured into out\n"
+    assert "colornet: photos/bad.jpg: not a JPEG" in done.stderr
+    assert "1 could not be coloured, named above" in done.stderr
+    assert "2/2" in done.stderr and "Traceback" not in done.stderr
+    with Image.open(tmp_path / "out/sub/an old photo.png") as image:
+        assert image.mode == "RGB"
+
+
+def test_error_as_typed_is_one_line(model, photo, tmp_path):
+    done = typed("colorize", "photo.png", "-o", "photo.png", "--model", model, cwd=tmp_path)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("colornet: photo.png: is a photo to be coloured")
+    assert done.stderr.count("\n") == 1
+
+
+def test_unknown_model_as_typed(photo, tmp_path):
+    done = typed("colorize", photo, "-o", "out", "--model", "rembrandt", cwd=tmp_path)
+    assert done.returncode == 1 and done.stdout == "" and not (tmp_path / "out").exists()
+    assert done.stderr.startswith("colornet: rembrandt") and done.stderr.count("\n") == 1
+
+
+def failed(capsys, *arguments):
+    """The one line of an error."""
+    assert main([*map(str, arguments)]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("colornet: ") and error.count("\n") == 1
+    return error
+
+
+def test_one_photo(model, photo, tmp_path, capsys):
+    out = tmp_path / "new/photo.jpg"
+    assert main(["colorize", str(photo), "-o", str(out), "--model", model]) == 0
+    assert capsys.readouterr() == (f"1 coloured into {out}\n", "")  # no progress for one
+    with Image.open(out) as image:
+        assert image.format == "JPEG" and image.size == Image.open(photo).size
+        assert [part[1:3] for part in image.layer] == [(1, 1)] * 3
+
+
+def test_force_and_quality(model, photo, tmp_path, capsys):
+    out = tmp_path / "photo.jpg"
+    command = ["colorize", str(photo), "-o", str(out), "--model", model]
+    assert main(command) == 0
+    first = out.read_bytes()
+    assert main([*command, "--quality", "20"]) == 0
+    assert "1 there already" in capsys.readouterr().out and out.read_bytes() == first
+    assert main([*command, "--quality", "20", "--force"]) == 0
+    assert len(out.read_bytes()) < len(first)
+
+
+def test_model_by_run_folder(photo, tmp_path):
+    keras.utils.set_random_seed(0)
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.json").write_text('{"model": "encoder_decoder", "options": {"width": 8}}')
+    models.build("encoder_decoder", width=8).save_weights(run / "best.weights.h5")
+    assert main(["colorize", str(photo), "-o", str(tmp_path / "out"), "--model", str(run)]) == 0
+    assert (tmp_path / "out/photo.png").exists()
+
+
+def test_bad_models(photo, tmp_path, capsys):
+    (tmp_path / "bad.keras").write_text("not a network")
+    (tmp_path / "empty").mkdir()
+    for name in ("bad.keras", "gone.keras", "empty", "gone"):
+        error = failed(capsys, "colorize", photo, "-o", tmp_path / "out", "--model", tmp_path / name)
+        assert str(tmp_path / name) in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_bad_input_and_output(model, photo, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    for sources, out, error in (
+        (["empty"], "out", "empty: no photos found; looked for"),
+        (["gone"], "out", "gone: no such file or folder"),
+        ([""], "photo.png", "photo.png: is a file; give -o a folder"),
+        (["photo.png"], "/proc/out", "/proc/out: cannot be written"),
+        (["photo.png"], "photo.png/out", "photo.png/out: cannot be written"),
+        (["photo.png"], "out.gif", "out.gif: no photo format"),
+    ):
+        given = [tmp_path / source for source in sources]
+        line = failed(capsys, "colorize", *given, "-o", tmp_path / out, "--model", model)
+        assert error in line
+    line = failed(capsys, "colorize", photo, "-o", tmp_path / "out", "--model", model, "--quality", 0)
+    assert "quality 0: choose one from 1 to 100" in line
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["empty", "photo.png"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["paint"], ["colorize", "a.png"], ["colorize", "-o", "b"]])
+def test_usage(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == 2 and "usage: colornet" in capsys.readouterr().err
+
+
+def test_help_names_every_option(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["colorize", "--help"])
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert all(option in text for option in ("-o", "--force", "--quality", "--model"))

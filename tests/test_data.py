@@ -1,0 +1,423 @@
+"""Prepared sets: what is left out and why, splits, resuming after a kill; and batches."""
+
+import base64
+import json
+import os
+import shutil
+import time
+from collections import Counter
+
+import cv2
+import keras
+import numpy as np
+import pytest
+from conftest import crops, start
+from PIL import Image
+from skimage import color
+
+from colornet import data, lab
+from colornet.colorize import predict_ab
+from colornet.photos import PhotoError
+from colornet.samples import sample
+
+
+def save(path, pixels, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, **options)
+    return path
+
+
+def by_file(rows):
+    return {row["file"]: row for row in rows}
+
+
+def kept_pixels(folder, row):
+    return np.asarray(Image.open(folder / "photos" / f"{row['photo']}.png"))
+
+
+def with_chroma(pixels, gain):
+    Lab = color.rgb2lab(pixels) * [1, gain, gain]
+    return np.round(color.lab2rgb(Lab) * 255).astype(np.uint8)
+
+
+def test_reasons(tmp_path):
+    photos, astronaut, coffee = tmp_path / "photos", sample("astronaut"), sample("coffee")
+    luma = np.asarray(Image.fromarray(coffee).convert("L"))
+    whole = save(photos / "good.jpg", sample("chelsea"), quality=95).read_bytes()
+    (photos / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (photos / "text.jpg").write_text("not a photo")
+    (photos / "empty.png").write_bytes(b"")
+    save(photos / "small.png", astronaut[:90, :90])
+    save(photos / "grey.png", np.repeat(luma[..., None], 3, axis=-1))
+    save(photos / "one-channel.png", luma)
+    save(photos / "sepia.png", np.round(luma[..., None] * [1, 0.87, 0.7]).astype(np.uint8))
+    wall = np.random.default_rng(0).normal([180, 90, 60], 2, (200, 200, 3))
+    save(photos / "wall.png", wall.astype(np.uint8))
+    poster = coffee.copy()
+    poster[:200, :300] = 20, 60, 220
+    save(photos / "poster.png", poster)
+    save(photos / "soft.png", cv2.GaussianBlur(sample("rocket"), (0, 0), 12))
+    rows = data.prepare([photos], tmp_path / "prepared", size=128)
+    assert {row["file"]: row["reason"] for row in rows} == {
+        "good.jpg": "",
+        "cut.jpg": "unreadable",
+        "text.jpg": "unreadable",
+        "empty.png": "unreadable",
+        "small.png": "too small",
+        "grey.png": "grey",
+        "one-channel.png": "grey",
+        "sepia.png": "one tint",
+        "wall.png": "blank",
+        "poster.png": "drawn",
+        "soft.png": "blurred",
+    }
+    for row in rows:
+        assert row["kept"] == int(not row["reason"])
+        assert bool(row["split"]) == bool(row["kept"])
+    assert [row["file"] for row in data.read_manifest(tmp_path / "prepared")] == sorted(
+        file.name for file in photos.iterdir()
+    )
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea", "rocket"])
+def test_pale_photos_stay(tmp_path, name):
+    # Down to a fifth of the chroma, as long as any of it is over GREY_CHROMA.
+    save(tmp_path / "photos" / "pale.png", with_chroma(sample(name), 0.2))
+    (row,) = data.prepare([tmp_path / "photos"], tmp_path / "prepared", size=128)
+    assert row["kept"], row
+
+
+def test_copies_are_found_whatever_their_format_and_size(tmp_path):
+    first, copies = tmp_path / "first", tmp_path / "copies"
+    photo = sample("astronaut")
+    save(first / "photo.png", photo)
+    save(copies / "same.bmp", photo)
+    save(copies / "deep/same.webp", photo, lossless=True)
+    save(copies / "small.png", np.asarray(Image.fromarray(photo).resize((300, 300))))
+    save(copies / "jpeg.jpg", photo, quality=60)
+    save(copies / "mirror.png", photo[:, ::-1])
+    save(copies / "small-mirror.jpg", cv2.resize(photo[:, ::-1], (280, 280)), quality=80)
+    save(copies / "other.png", sample("coffee"))
+    data.prepare([first], tmp_path / "prepared", size=128)
+    rows = data.prepare([first, copies], tmp_path / "prepared", size=128)
+    assert {row["file"]: row["reason"] for row in rows} == {
+        "photo.png": "",
+        "same.bmp": "duplicate",
+        "deep/same.webp": "duplicate",
+        "small.png": "near duplicate",
+        "jpeg.jpg": "near duplicate",
+        "mirror.png": "near duplicate",
+        "small-mirror.jpg": "near duplicate",
+        "other.png": "",
+    }
+    assert len(list((tmp_path / "prepared" / "photos").iterdir())) == 2
+
+
+def test_many_copies_at_once(tmp_path):
+    # Threads write the same prepared photo at the same time.
+    for i in range(24):
+        save(tmp_path / "photos" / f"{i}.png", sample("chelsea"), compress_level=1)
+    rows = data.prepare([tmp_path / "photos"], tmp_path / "prepared", size=128)
+    assert Counter(row["reason"] for row in rows) == {"": 1, "duplicate": 23}
+
+
+def test_split_shares():
+    count = Counter(data._split(f"photo {i}") for i in range(30_000))
+    assert count["test"] / 30_000 == pytest.approx(0.10, abs=0.008)
+    assert count["validation"] / 30_000 == pytest.approx(0.18, abs=0.01)
+    assert count["train"] / 30_000 == pytest.approx(0.72, abs=0.012)
+
+
+@pytest.fixture(scope="module")
+def related(tmp_path_factory):
+    """Photos that overlap their neighbours, and the set prepared from them."""
+    folder = tmp_path_factory.mktemp("related")
+    for name in ("astronaut", "coffee", "rocket"):
+        pixels = sample(name)
+        for step in range(30):
+            left = 4 * step
+            save(folder / "photos" / f"{name}{step}.png", pixels[:200, left : left + 200])
+    data.prepare([folder / "photos"], folder / "prepared", size=128)
+    return folder
+
+
+def likenesses(folder):
+    """The kept photos' splits, and how alike each two are: by thumbnails, in plain numpy."""
+    records = [json.loads(line) for line in open(folder / "records.jsonl")][1:]
+    thumbs = {r["photo"]: base64.b64decode(r["thumb"]) for r in records if "thumb" in r}
+    rows = [row for row in data.read_manifest(folder) if row["kept"] == "1"]
+    vectors = {False: [], True: []}
+    for row in rows:
+        thumb = np.frombuffer(thumbs[row["photo"]], np.uint8).reshape(16, 16).astype(float)
+        for mirrored, picture in ((False, thumb), (True, thumb[:, ::-1])):
+            down, right = picture[1:] - picture[:-1], picture[:, 1:] - picture[:, :-1]
+            vector = np.concatenate([down.ravel(), right.ravel()])
+            vectors[mirrored].append(vector / np.sqrt((vector**2).sum()))
+    plain, mirrored = np.array(vectors[False]), np.array(vectors[True])
+    likeness = np.maximum(plain @ plain.T, mirrored @ plain.T)
+    np.fill_diagonal(likeness, 0)
+    return np.array([row["split"] for row in rows]), likeness
+
+
+def test_near_duplicates_go_and_relatives_share_a_split(related):
+    splits, likeness = likenesses(related / "prepared")
+    alike = np.argwhere(likeness > 0.7 + 1e-4)
+    assert len(alike) > 4  # or the rest shows nothing
+    assert len(set(splits)) > 1
+    assert likeness.max() < 0.9 + 1e-4
+    assert all(splits[i] == splits[j] for i, j in alike)
+
+
+def test_added_photos_move_none(related, tiles, tmp_path):
+    folder = shutil.copytree(related / "prepared", tmp_path / "prepared")
+    before = by_file(data.read_manifest(folder))
+    hash_before = data.fingerprint(folder)
+    rows = data.prepare([related / "photos", tiles], folder, size=128)
+    after = by_file(data.read_manifest(folder))
+    assert len(rows) == len(before) + 22
+    assert all(after[file] == row for file, row in before.items())
+    assert data.fingerprint(folder) != hash_before
+    # The first set may be gone: what was seen stays known.
+    assert data.prepare([tiles], folder, size=128) == rows
+
+
+def test_second_run_does_nothing(prepared, tiles, tmp_path):
+    folder = shutil.copytree(prepared, tmp_path / "prepared")
+    seen = {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in folder.rglob("*.*")}
+    data.prepare([tiles], folder, size=128)
+    assert seen == {f: (f.stat().st_mtime_ns, f.read_bytes()) for f in folder.rglob("*.*")}
+
+
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """A set whose making was killed half-way, and the same photos prepared without a break."""
+    folder = tmp_path_factory.mktemp("killed")
+    for i, pixels in enumerate(crops(200, 220)):
+        save(folder / "photos" / f"{i}.png", pixels, compress_level=1)
+    for i, pixels in enumerate(crops(12, 220)):  # copies of earlier ones
+        save(folder / "photos" / f"copy{i}.bmp", pixels)
+    code = "import sys; from colornet import data; data.prepare([sys.argv[1]], sys.argv[2], 128)"
+    journal = folder / "broken" / "records.jsonl"
+    process = start("-c", code, folder / "photos", folder / "broken")
+    while process.poll() is None and not (journal.exists() and journal.stat().st_size > 2000):
+        time.sleep(0.002)
+    process.kill()
+    process.communicate()
+    assert 1 < len(journal.read_bytes().splitlines()) < 213
+    assert not (folder / "broken" / "manifest.csv").exists()
+    data.prepare([folder / "photos"], folder / "whole", size=128)
+    return folder
+
+
+@pytest.mark.parametrize("tail", [None, b'{"file": "7.png", "by', b"\xff"])
+def test_killed_run_goes_on_as_if_unbroken(killed, tmp_path, tail):
+    folder, whole = shutil.copytree(killed / "broken", tmp_path / "broken"), killed / "whole"
+    journal = folder / "records.jsonl"
+    if tail:  # the kill came in the middle of a line
+        lines = journal.read_bytes().splitlines(keepends=True)
+        journal.write_bytes(b"".join(lines[:-1]) + tail)
+    data.prepare([killed / "photos"], folder, size=128)
+    assert (folder / "manifest.csv").read_bytes() == (whole / "manifest.csv").read_bytes()
+    photos = {file.name: file.read_bytes() for file in (folder / "photos").iterdir()}
+    assert photos == {file.name: file.read_bytes() for file in (whole / "photos").iterdir()}
+    assert data.fingerprint(folder) == data.fingerprint(whole)
+    assert len(data.read_manifest(folder)) == 212
+
+
+def test_limit(tiles, tmp_path):
+    rows = data.prepare([tiles], tmp_path / "prepared", size=128, limit=5)
+    assert sum(row["kept"] for row in rows) == 5
+    assert data.prepare([tiles], tmp_path / "prepared", size=128, limit=5) == rows
+    # A fair sample: not the first five by name.
+    assert sorted(r["file"] for r in rows) != sorted(f.name for f in tiles.iterdir())[:5]
+    more = by_file(data.prepare([tiles], tmp_path / "prepared", size=128, limit=9))
+    assert sum(row["kept"] for row in more.values()) == 9
+    assert all(more[row["file"]] == row for row in rows)
+
+
+def test_prepared_photos_are_the_square_without_loss(tmp_path):
+    photo = sample("coffee")
+    save(tmp_path / "photos" / "coffee.png", photo)
+    (row,) = data.prepare([tmp_path / "photos"], tmp_path / "prepared", size=96)
+    stored = kept_pixels(tmp_path / "prepared", row)
+    assert stored.shape == (96, 96, 3)
+    assert np.array_equal(stored, data.square(photo, 96))
+    (file,) = (tmp_path / "prepared" / "photos").iterdir()
+    assert np.array_equal(data.read_prepared(file), stored)
+    # The middle 400x400 of 400x600, each pixel the mean of its area.
+    tiny = data.square(photo, 100).astype(float)
+    means = photo[:, 100:500].reshape(100, 4, 100, 4, 3).mean((1, 3))
+    assert np.abs(tiny - means).max() <= 0.51
+
+
+def test_depths_palettes_alpha_and_orientation(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    deep = sample("astronaut").astype(np.uint16) * 257
+    cv2.imwrite(str(photos / "deep.png"), deep[..., ::-1])
+    palette = Image.fromarray(sample("coffee")).quantize(200)
+    palette.save(photos / "palette.png")
+    clear = np.dstack([sample("chelsea"), np.full(sample("chelsea").shape[:2], 200, np.uint8)])
+    save(photos / "alpha.png", clear)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned a quarter clockwise
+    save(photos / "turned.png", np.rot90(sample("rocket")), exif=exif.tobytes())
+    rows = by_file(data.prepare([photos], tmp_path / "prepared", size=128))
+    expected = {
+        "deep.png": sample("astronaut"),
+        "palette.png": np.asarray(palette.convert("RGB")),
+        "alpha.png": sample("chelsea"),
+        "turned.png": sample("rocket"),
+    }
+    for name, pixels in expected.items():
+        assert rows[name]["kept"], rows[name]
+        stored = kept_pixels(tmp_path / "prepared", rows[name])
+        assert np.array_equal(stored, data.square(pixels, 128)), name
+    assert (rows["turned.png"]["width"], rows["turned.png"]["height"]) == (640, 427)
+
+
+def test_another_size_is_refused(prepared, tiles):
+    with pytest.raises(PhotoError, match="was prepared at size 128") as error:
+        data.prepare([tiles], prepared, size=256)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_source_is_refused(tmp_path):
+    with pytest.raises(PhotoError, match="nowhere"):
+        data.prepare([tmp_path / "nowhere"], tmp_path / "prepared", size=128)
+    assert not (tmp_path / "prepared").exists()
+
+
+def same_name_and_length(tmp_path):
+    """Two folders, each with a photo.bmp of the same number of bytes."""
+    for name in ("astronaut", "coffee"):
+        save(tmp_path / name / "photo.bmp", sample(name)[:300, :300])
+    return tmp_path / "astronaut", tmp_path / "coffee"
+
+
+def test_same_names_in_two_folders(tmp_path):
+    folders, out = same_name_and_length(tmp_path), tmp_path / "prepared"
+    rows = data.prepare(folders, out, size=128)
+    assert [(row["file"], row["kept"]) for row in rows] == [("photo.bmp", 1)] * 2
+    assert data.prepare(folders, out, size=128) == rows
+
+
+def test_same_names_in_folders_added_later(tmp_path):
+    first, second = same_name_and_length(tmp_path)
+    data.prepare([first], tmp_path / "prepared", size=128)
+    rows = data.prepare([second], tmp_path / "prepared", size=128)
+    assert [row["kept"] for row in rows] == [1, 1]
+
+
+def test_journals_without_digests_are_read(prepared, tiles, tmp_path):
+    folder = shutil.copytree(prepared, tmp_path / "prepared")
+    journal = folder / "records.jsonl"
+    records = [json.loads(line) for line in journal.read_text().splitlines()]
+    for record in records:
+        record.pop("digest", None)
+    journal.write_text("".join(json.dumps(record) + "\n" for record in records))
+    before = journal.read_bytes()
+    data.prepare([tiles], folder, size=128)
+    assert journal.read_bytes() == before
+
+
+def test_prepared_set_within_its_source(tmp_path):
+    save(tmp_path / "photo.png", sample("astronaut"))
+    rows = data.prepare([tmp_path], tmp_path / "prepared", size=128)
+    assert data.prepare([tmp_path], tmp_path / "prepared", size=128) == rows
+    assert len(rows) == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="such names exist on POSIX systems alone")
+def test_names_that_are_not_utf8(tmp_path):
+    save(tmp_path / "photos" / "x.png", sample("astronaut"))
+    os.rename(tmp_path / "photos" / "x.png", os.fsencode(tmp_path / "photos") + b"/caf\xe9.png")
+    data.prepare([tmp_path / "photos"], tmp_path / "prepared", size=128)
+    (row,) = data.read_manifest(tmp_path / "prepared")
+    assert os.fsencode(row["file"]) == b"caf\xe9.png" and row["kept"] == "1"
+
+
+def test_split_files_and_summary(prepared):
+    files = {split: data.split_files(prepared, split) for split in ("train", "validation", "test")}
+    assert sum(map(len, files.values())) == 22 and all(files.values())
+    assert all(file.is_file() for found in files.values() for file in found)
+    text = data.summary(data.read_manifest(prepared))
+    assert ["kept", "22"] in [line.split() for line in text.splitlines()]
+    with pytest.raises(PhotoError, match="colornet prepare"):
+        data.split_files(prepared / "nowhere", "train")
+
+
+# Batches
+
+
+def batches(prepared, **options):
+    files = data.split_files(prepared, "train")
+    return data.PhotoBatches(files, **dict(size=64, batch_size=4) | options)
+
+
+def test_batches_hold_L_and_ab(prepared):
+    found = batches(prepared, augment=True)
+    assert len(found) == 5  # of 17 photos
+    for i in range(len(found)):
+        L, ab = found[i]
+        count = 4 if i < 4 else 1
+        assert L.shape == (count, 64, 64, 1) and ab.shape == (count, 64, 64, 2)
+        assert L.dtype == ab.dtype == np.float32
+        assert np.abs(L).max() <= 1 + 1e-5 and np.abs(ab).max() <= 1
+    assert np.ptp(L) > 0.2 and np.ptp(ab) > 0.05
+
+
+def test_batches_are_the_photos_in_Lab(prepared):
+    found = batches(prepared)
+    L, ab = found[1]
+    for i, file in enumerate(found.files[4:8]):
+        expected = color.rgb2lab(data.square(np.asarray(Image.open(file)), 64))
+        np.testing.assert_allclose(L[i, ..., 0], expected[..., 0] / 50 - 1, atol=1e-4)
+        np.testing.assert_allclose(ab[i], expected[..., 1:] / 110, atol=1e-4)
+
+
+def test_epochs_and_seeds_fix_the_batches(prepared):
+    one, same = batches(prepared, augment=True, seed=3), batches(prepared, augment=True, seed=3)
+    for i in range(len(one)):
+        assert all(map(np.array_equal, one[i], same[i]))
+    other = batches(prepared, augment=True, seed=4)
+    assert not np.array_equal(one[0][0], other[0][0])
+    first = one[0][0]
+    one.on_epoch_end()
+    later = batches(prepared, augment=True, seed=3, epoch=1)
+    assert np.array_equal(one[0][0], later[0][0])
+    assert not np.array_equal(one[0][0], first)
+    assert sorted(one.order) == list(range(17)) and not np.array_equal(one.order, same.order)
+
+
+def test_augmented_photos_are_crops_mirrored_half_of_the_time():
+    # Red grows to the right and green downwards, so that crops can be measured.
+    ramp = np.linspace(0, 255, 128).astype(np.uint8)
+    across, down = np.meshgrid(ramp, ramp)
+    photo = np.dstack([across, down, np.full_like(down, 7)])
+    rng = np.random.default_rng(0)
+    seen = [data.augmented(photo, 64, rng) for _ in range(200)]
+    widths = np.array([int(p[0, -1, 0]) - int(p[0, 0, 0]) for p in seen])
+    heights = np.array([int(p[-1, 0, 1]) - int(p[0, 0, 1]) for p in seen])
+    assert 70 < (widths < 0).sum() < 130
+    assert (heights > 0).all() and np.abs(np.abs(widths) - heights).max() <= 6
+    assert 0.55 < heights.min() / 255 < 0.7 and heights.max() / 255 > 0.9
+
+
+def test_batches_feed_fit(prepared):
+    network = keras.Sequential([keras.Input((64, 64, 1)), keras.layers.Conv2D(2, 1)])
+    network.compile("sgd", "mse")
+    history = network.fit(batches(prepared, augment=True), epochs=2, verbose=0).history
+    assert len(history["loss"]) == 2 and np.isfinite(history["loss"]).all()
+
+
+@pytest.mark.parametrize("size", [128, None])
+def test_training_and_inference_see_the_same_L(prepared, size):
+    # A network that answers with the L it was given, in place of colours.
+    L = keras.Input((size, size, 1))
+    echo = keras.Model(L, keras.layers.Concatenate()([L, L]))
+    files = data.split_files(prepared, "train")[:4]
+    trained, _ = data.PhotoBatches(files, size or 256, 4)[0]
+    for seen, file in zip(trained, files):
+        answer = predict_ab(echo, data.read_prepared(file)) / lab.AB_SCALE
+        np.testing.assert_allclose(answer[..., :1], seen, atol=1e-6)
