@@ -116,15 +116,13 @@ def _digest(file):
 
 def _unseen(named, records):
     """Those of `(file, name)` pairs that no record is about yet."""
-    known = {(record["file"], record["bytes"]) for record in records}
-    # Counted, so that of two copies under one name a kill between them loses none. Journals
-    # of the first days have no digest.
-    seen = Counter((r["file"], r["bytes"], r.get("digest")) for r in records)
+    lengths = {(record["file"], record["bytes"]) for record in records}
+    # Counted, so that of two copies under one name a kill between them loses none.
+    seen = Counter((record["file"], record["digest"]) for record in records)
     unseen = []
     for file, name in named:
-        key = name, file.stat().st_size
-        if key in known:
-            key = (*key, _digest(file) if seen[(*key, None)] == 0 else None)
+        if (name, file.stat().st_size) in lengths:
+            key = name, _digest(file)
             seen[key] -= 1
             if seen[key] >= 0:
                 continue

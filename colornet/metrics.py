@@ -1,6 +1,8 @@
 """How good are the colours? Per-photo metrics, the baselines, and the table."""
 
+import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -178,6 +180,27 @@ def read_test_set(target, size=256):
     return list(names), photos.__getitem__, _mean_ab(photos)
 
 
+def _score(network, true, mean_ab):
+    """Every row's metrics for one photo; None for a grey one, whose PSNR would be infinite."""
+    if data.is_grey(true):
+        return None
+    flat = {
+        "grey": np.zeros(2),
+        "dataset mean ab": mean_ab,
+        "oracle mean ab": _lab(true)[..., 1:].mean((0, 1)),
+    }
+    guesses = {
+        row: compose(true, ab.reshape(1, 1, 2).astype(np.float32)) for row, ab in flat.items()
+    }
+    guesses["model"] = compose(true, predict_ab(network, true))
+    guesses["model, luma input"] = compose(true, predict_ab(network, luma(true)))
+    rows = {row: per_photo(true, guess) for row, guess in guesses.items()}
+    return dict(
+        rows=rows | {"true": dict(colourfulness=colourfulness(true))},
+        formulas={row: other_formulas(true, guesses[row]) for row in ("grey", "model")},
+    )
+
+
 def evaluate(network, target, size=256, limit=None):
     """The table: a network and the baselines under the house protocol.
 
@@ -200,29 +223,18 @@ def evaluate(network, target, size=256, limit=None):
     """
     found, read, mean_ab = read_test_set(target, size)
     names, rows, formulas = [], {}, {"grey": [], "model": []}
-    for i, name in enumerate(tqdm(found[:limit], unit="photo")):
-        true = read(i)
-        # A prepared photo may have had its colours outside the square; its PSNR is infinite.
-        if data.is_grey(true):
-            _left_out(name, "truly grey")
-            continue
-        names.append(name)
-        flat = {
-            "grey": np.zeros(2),
-            "dataset mean ab": mean_ab,
-            "oracle mean ab": _lab(true)[..., 1:].mean((0, 1)),
-        }
-        guesses = {
-            row: compose(true, ab.reshape(1, 1, 2).astype(np.float32)) for row, ab in flat.items()
-        }
-        guesses["model"] = compose(true, predict_ab(network, true))
-        guesses["model, luma input"] = compose(true, predict_ab(network, luma(true)))
-        for row, guess in guesses.items():
-            for metric, value in per_photo(true, guess).items():
-                rows.setdefault(row, {}).setdefault(metric, []).append(value)
-        rows.setdefault("true", {}).setdefault("colourfulness", []).append(colourfulness(true))
-        for row, values in formulas.items():
-            values.append(other_formulas(true, guesses[row]))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        scores = pool.map(lambda i: _score(network, read(i), mean_ab), range(len(found[:limit])))
+        for name, score in zip(found, tqdm(scores, total=len(found[:limit]), unit="photo")):
+            if score is None:
+                _left_out(name, "truly grey")
+                continue
+            names.append(name)
+            for row, values in score["rows"].items():
+                for metric, value in values.items():
+                    rows.setdefault(row, {}).setdefault(metric, []).append(value)
+            for row, values in score["formulas"].items():
+                formulas[row].append(values)
     if not names:
         raise PhotoError(f"{target[0]}: no colour photos to compare with")
     report = dict(

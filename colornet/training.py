@@ -46,12 +46,12 @@ def write_json(path, value):
 
 
 def read_history(run):
-    """The epochs of a run so far: a list of dicts of floats, empty for a new run."""
+    """The epochs of a run so far: a list of dicts of numbers, empty for a new run."""
     path = Path(run) / "history.csv"
     if not path.exists():
         return []
     with open(path, newline="", encoding="utf-8") as file:
-        return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
+        return [{k: json.loads(v) for k, v in row.items()} for row in csv.DictReader(file)]
 
 
 def preview(model, photos, path):
@@ -177,6 +177,7 @@ def train(
         steps = int(network.optimizer.iterations)
         history = [row for row in read_history(run) if row["steps"] <= steps]
         network.optimizer.learning_rate = learning_rate
+        network.jit_compile = keras.backend.backend() == "jax"  # the state may be from elsewhere
     else:
         config, history = identity | dict(stages=[]), []
         network = build(model, **(options or {}))

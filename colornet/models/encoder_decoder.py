@@ -16,6 +16,17 @@ PAPER = dict(
 )
 
 
+@keras.saving.register_keras_serializable("colornet")
+class MultipleOf32(layers.Layer):
+    """Passes L on; raises ValueError where height or width is no multiple of 32."""
+
+    def call(self, L):
+        height, width = L.shape[1:3]
+        if any(side is not None and side % 32 for side in (height, width)):
+            raise ValueError(f"L is {height}x{width}: height and width must be multiples of 32")
+        return L
+
+
 def conv_block(x, filters, name):
     """Halves height and width: 4x4 convolution of stride 2, batch normalisation, ReLU."""
     x = layers.Conv2D(filters, 4, 2, "same", use_bias=False, name=f"{name}_conv")(x)
@@ -57,12 +68,12 @@ def encoder_decoder(width=32):
 
     Returns:
         A Keras model from L `(batch, H, W, 1)` to ab `(batch, H, W, 2)`, float32 in the
-        units of `lab.to_network`; H and W are multiples of 32 (with others, the skips do not
-        fit and Keras says so at the first call).
+        units of `lab.to_network`; H and W are multiples of 32, else the call raises
+        ValueError.
     """
     L = keras.Input((None, None, 1), name="L")
     widths = [width, 2 * width, 4 * width, 8 * width, 8 * width]
-    x, skips = L, []
+    x, skips = MultipleOf32(name="check")(L), []
     for stage, filters in enumerate(widths, 1):
         skips.append(x)
         x = conv_block(x, filters, f"encoder{stage}")

@@ -1,0 +1,73 @@
+"""The demo, and the promises of the pages that people read first."""
+
+import json
+import re
+from pathlib import Path
+
+import cv2
+import pytest
+from skimage.metrics import peak_signal_noise_ratio
+
+from colornet import models, samples
+from colornet.metrics import luma, table
+
+ROOT = Path(__file__).parents[1]
+RELEASES = sorted(path.parent for path in (ROOT / "saved_models").glob("*/config.json"))
+
+
+def test_demo_writes_picture_and_table(tmp_path):
+    text = samples.demo(models.build("encoder_decoder", width=4), tmp_path / "demo.png")
+    picture = cv2.imread(str(tmp_path / "demo.png"))
+    assert picture is not None and picture.std() > 20
+    for name in samples.SAMPLES:
+        true = samples.sample(name)
+        grey = cv2.cvtColor(luma(true), cv2.COLOR_GRAY2RGB)
+        expected = peak_signal_noise_ratio(true, grey, data_range=255)
+        assert f"| {name} | {expected:.2f} dB |" in text
+
+
+def test_tiles_are_cut_from_the_samples(tmp_path):
+    files = sorted(samples.write_tiles(tmp_path).glob("*.png"))
+    assert len(files) > 20
+    tile = cv2.imread(str(tmp_path / "astronaut-192-0.png"))[..., ::-1]
+    assert (tile == samples.sample("astronaut")[192:384, :192]).all()
+
+
+def test_something_is_released():
+    assert [folder.name for folder in RELEASES]
+
+
+@pytest.mark.parametrize("folder", RELEASES, ids=lambda folder: folder.name)
+def test_release_is_whole_and_small(folder):
+    assert (folder / "best.weights.h5").stat().st_size <= 20e6
+    assert models.load(folder.name).name == folder.name
+    report = json.loads((folder / "metrics.json").read_text())
+    assert table(report) in (folder / "README.md").read_text()
+    assert report["photos"] >= 1000
+
+
+def test_readme_carries_the_released_figures():
+    text = (ROOT / "README.md").read_text()
+    report = json.loads((ROOT / "saved_models/encoder_decoder/metrics.json").read_text())
+    for part in table(report).split("\n\n"):
+        assert part in text
+
+
+def test_readme_links_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / "README.md").read_text()):
+        assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
+def test_notebook_is_fit_to_be_shown(path):
+    notebook = json.loads(path.read_text())
+    cells = notebook["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    lengths = sorted(len(cell["source"]) for cell in code)
+    assert lengths[len(lengths) // 2] < 8
+    assert any("parameters" in cell["metadata"].get("tags", []) for cell in code)
+    # From a clean kernel, in one go, with its pictures, and what GitHub will show.
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    assert any("image/jpeg" in out.get("data", {}) for cell in code for out in cell["outputs"])
+    assert not any(out["output_type"] == "error" for cell in code for out in cell["outputs"])
+    assert path.stat().st_size < 1e6 and "widgets" not in notebook["metadata"]
