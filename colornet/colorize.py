@@ -32,9 +32,14 @@ def _working_size(network, height, width):
 
 
 def _unit(pixels):
-    """uint8 or uint16 pixels, grey or RGB, as float32 RGB in [0, 1]."""
+    """uint8 or uint16 pixels, grey `(H, W)` or RGB, as float32 RGB in [0, 1]."""
     values = pixels.astype(np.float32) / np.iinfo(pixels.dtype).max
     return values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=-1)
+
+
+def _lightness(pixels):
+    """L of pixels, float32 `(..., 1)`."""
+    return ops.convert_to_numpy(lab.rgb_to_lab(_unit(pixels)))[..., :1]
 
 
 def predict_ab(network, pixels):
@@ -80,13 +85,15 @@ def compose(pixels, ab):
     rows = cv2.resize(identity, (len(ab), height), interpolation=cv2.INTER_CUBIC)
     rows = rows.reshape(height, len(ab))
     step = max(1, STRIP // width)
+    if pixels.ndim == 2:  # each level of grey once instead of each pixel
+        levels = _lightness(np.arange(peak + 1, dtype=pixels.dtype)[None])[0]
     for top in range(0, height, step):
         strip = pixels[top : top + step]
         colours = (rows[top : top + step] @ ab.reshape(len(ab), -1)).reshape(
             len(strip), -1, 2
         )
         colours = cv2.resize(colours, (width, len(strip)), interpolation=cv2.INTER_CUBIC)
-        L = ops.convert_to_numpy(lab.rgb_to_lab(_unit(strip)))[..., :1]
+        L = levels[strip] if pixels.ndim == 2 else _lightness(strip)
         wanted = np.concatenate([L, colours.reshape(*L.shape[:2], 2)], axis=-1)
         outside = ~ops.convert_to_numpy(lab.in_gamut(wanted))
         if outside.any():
