@@ -378,7 +378,8 @@ class PhotoBatches(keras.utils.PyDataset):
         files: prepared photos.
         size: height and width of what the network sees.
         batch_size: photos a batch; the last batch may be smaller.
-        augment: random crops and mirroring, and a new order in each epoch.
+        augment: random crops and mirroring.
+        shuffle: a new order in each epoch.
         seed, epoch: fix the order and every crop, so that a resumed run sees what an
             unbroken one would.
         workers: threads that read ahead.
@@ -388,16 +389,24 @@ class PhotoBatches(keras.utils.PyDataset):
     """
 
     def __init__(
-        self, files, size=256, batch_size=32, augment=False, seed=0, epoch=0, workers=2
+        self,
+        files,
+        size=256,
+        batch_size=32,
+        augment=False,
+        shuffle=False,
+        seed=0,
+        epoch=0,
+        workers=2,
     ):
         super().__init__(workers=workers, max_queue_size=8)
         self.files, self.size, self.batch_size = files, size, batch_size
-        self.augment, self.seed, self.epoch = augment, seed, epoch
-        self._shuffle()
+        self.augment, self.shuffle, self.seed, self.epoch = augment, shuffle, seed, epoch
+        self._set_order()
 
-    def _shuffle(self):
+    def _set_order(self):
         self.order = np.arange(len(self.files))
-        if self.augment:
+        if self.shuffle:
             np.random.default_rng([self.seed, self.epoch]).shuffle(self.order)
 
     def __len__(self):
@@ -419,4 +428,4 @@ class PhotoBatches(keras.utils.PyDataset):
 
     def on_epoch_end(self):
         self.epoch += 1
-        self._shuffle()
+        self._set_order()

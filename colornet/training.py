@@ -192,7 +192,9 @@ def train(
     photos = {split: len(found) for split, found in files.items()}
     config |= dict(stages=stages, epochs=epochs, photos=photos, versions=_versions())
     write_json(config_path, config)
-    training = data.PhotoBatches(files["train"], size, batch_size, augment, seed, done)
+    training = data.PhotoBatches(
+        files["train"], size, batch_size, augment, shuffle=True, seed=seed, epoch=done
+    )
     validation = data.PhotoBatches(files["validation"], size, batch_size)
     shown = data.PhotoBatches(files["validation"][:PREVIEWS], size, PREVIEWS).photos(0)
     network.fit(
