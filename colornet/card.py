@@ -12,6 +12,7 @@ import numpy as np
 from colornet import data, models
 from colornet.files import atomic
 from colornet.metrics import METRICS, evaluate, table
+from colornet.models.encoder_decoder import PAPER
 from colornet.training import read_history, write_json
 
 CARD = """---
@@ -43,8 +44,9 @@ in which a wrong colour does harm.
 ## Risks and limits
 
 Trained with a mean squared error, so the colours are averages: muted, often brownish, rarely
-vivid. Clothes, cars, walls and other things that can have any colour get a greyish compromise.
-Skin tones are averages of the training photos too.
+vivid. Clothes, cars, walls and other things that can have any colour get a greyish compromise; on
+old photos cloth and sand may turn as green as grass. Skin tones are averages of the training photos
+too.
 
 ## Training
 
@@ -53,6 +55,8 @@ Skin tones are averages of the training photos too.
 {stages}
 
 {photos} The validation loss of every epoch is in `history.csv`, every setting in `config.json`.
+
+{sources}
 
 ## Evaluation
 
@@ -97,7 +101,8 @@ def release(run, folder, out):
     """Releases a run: `best.weights.h5` with float16 kernels, and the files that account for it.
 
     Copies `config.json` and `history.csv`, evaluates the float16 weights on the test split and
-    writes `metrics.json`, `per_photo.csv` and `README.md`, the model card.
+    writes `metrics.json`, `per_photo.csv` and `README.md`, the model card; a `SOURCES.md` that lies
+    in `out`, on where the photos come from and under which terms, becomes part of the card.
 
     Args:
         run: a run folder.
@@ -141,7 +146,10 @@ def _write_per_photo(path, photos):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["photo", "row", *METRICS])
         for row, metrics in photos.items():
-            columns = [metrics.get(metric, [""] * len(names)) for metric in METRICS]
+            columns = [
+                [f"{value:.4f}" for value in metrics[metric]] if metric in metrics else [""] * len(names)
+                for metric in METRICS
+            ]
             writer.writerows([name, row, *values] for name, *values in zip(names, *columns))
 
 
@@ -150,24 +158,32 @@ def card(out, network):
     config = json.loads((out / "config.json").read_text(encoding="utf-8"))
     report = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
     history = read_history(out)
-    lines = ["| epochs | size | batch | learning rate | minutes |", "|---|---|---|---|---|"]
+    lines = [
+        "| epochs | size | batch | learning rate | random crops | minutes |",
+        "|---|---|---|---|---|---|",
+    ]
     starts = [stage["from_epoch"] for stage in config["stages"]] + [len(history) + 1]
     for stage, end in zip(config["stages"], starts[1:]):
         minutes = sum(row["seconds"] for row in history[stage["from_epoch"] - 1 : end - 1]) / 60
         lines.append(
             f"| {stage['from_epoch']} to {end - 1} | {stage['size']} | {stage['batch_size']} | "
-            f"{stage['learning_rate']:g} | {minutes:.0f} |"
+            f"{stage['learning_rate']:g} | {'yes' if stage['augment'] else 'no'} | {minutes:.0f} |"
         )
     versions = ", ".join(f"{name} {version}" for name, version in config["versions"].items())
-    photos = config["photos"]
+    photos, sources = config["photos"], out / "SOURCES.md"
     return CARD.format(
         name=out.name,
         summary=models.MODELS[config["model"]].__doc__.split("\n    |")[0].replace("\n    ", "\n"),
         parameters=network.count_params(),
         megabytes=(out / "best.weights.h5").stat().st_size / 1e6,
-        training=f"{config['optimizer'].capitalize()}, loss {config['loss']}; {versions}.",
+        training=(
+            f"The paper's recipe is {PAPER['optimizer']} at {PAPER['learning_rate']:g}, loss "
+            f"{PAPER['loss']}, batches of {PAPER['batch_size']}, {PAPER['size']}x{PAPER['size']}. This "
+            f"run: {config['optimizer']}, loss {config['loss']}, in the stages below; {versions}."
+        ),
         stages="\n".join(lines),
         photos=f"{photos['train']:,} photos for training, {photos['validation']:,} for validation.",
+        sources=sources.read_text(encoding="utf-8").strip() if sources.exists() else "",
         count=report["photos"],
         table=table(report),
         protocol=report["protocol"],
