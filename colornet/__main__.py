@@ -56,9 +56,9 @@ def _evaluate(args):
     from colornet.training import write_json
 
     report, _ = evaluate(models.load(args.model), args.photos, args.size, args.limit)
+    print(f"{report['protocol']}\n{report['photos']} photos\n\n{table(report)}")
     if args.json:
         write_json(args.json, dict(model=args.model) | report)
-    print(f"{report['protocol']}\n{report['photos']} photos\n\n{table(report)}")
 
 
 def _colorize(args):
@@ -199,7 +199,8 @@ def main(argv=None):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (ValueError, OSError) as error:
-        print(f"{PROG}: {error}", file=sys.stderr)
+        # Keras explains at length; the first line says it.
+        print(f"{PROG}: {str(error).strip().splitlines()[0]}", file=sys.stderr)
         return 1
 
 
