@@ -26,6 +26,9 @@ class MultipleOf32(layers.Layer):
             raise ValueError(f"L is {height}x{width}: height and width must be multiples of 32")
         return L
 
+    def compute_output_shape(self, shape):
+        return shape  # told, since JAX would try sizes of its own
+
 
 def conv_block(x, filters, name):
     """Halves height and width: 4x4 convolution of stride 2, batch normalisation, ReLU."""
