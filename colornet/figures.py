@@ -45,7 +45,7 @@ def curves(history):
         if before["size"] != after["size"]:
             middle = (before["epoch"] + after["epoch"]) / 2
             axis.axvline(middle, color="grey", linestyle=":")
-            axis.text(middle, axis.get_ylim()[1], f" {after['size']:.0f} px", va="top", fontsize=8)
+            axis.text(middle, axis.get_ylim()[1], f" {after['size']} px", va="top", fontsize=8)
     axis.set(xlabel="epoch", ylabel="loss")
     axis.legend()
     return figure
