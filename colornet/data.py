@@ -91,10 +91,13 @@ def square(pixels, size):
     )
 
 
+def _eight_bits(pixels):
+    return (pixels / 257 + 0.5).astype(np.uint8) if pixels.dtype == np.uint16 else pixels
+
+
 def square8(pixels, size):
     """Any photo's pixels as the 8-bit RGB square `(size, size, 3)` that networks are fed."""
-    if pixels.dtype == np.uint16:
-        pixels = (pixels / 257 + 0.5).astype(np.uint8)
+    pixels = _eight_bits(pixels)
     if pixels.ndim == 2:
         pixels = np.repeat(pixels[..., None], 3, axis=-1)
     return square(pixels, size)
@@ -143,8 +146,7 @@ def _examine(file, name, folder, size):
         return record | dict(reason="too small")
     if pixels.ndim == 2:
         return record | dict(reason="grey")
-    if pixels.dtype == np.uint16:
-        pixels = (pixels / 257 + 0.5).astype(np.uint8)
+    pixels = _eight_bits(pixels)
     identity = sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
     scale = 256 / min(pixels.shape[:2])
     shape = [max(1, round(scale * side)) for side in pixels.shape[1::-1]]
@@ -316,12 +318,11 @@ def summary(rows):
     """A manifest as a short table: how many photos were kept, by split, and left, by reason."""
     count = Counter(row["split"] if int(row["kept"]) else row["reason"] for row in rows)
     kept = sum(int(row["kept"]) for row in rows)
-    order = [("train", "validation", "test"), sorted(set(count) - {"train", "validation", "test"})]
-    lines = [f"{'seen':>16} {len(rows):6}", f"{'kept':>16} {kept:6}"]
-    lines += [f"{name:>16} {count[name]:6}" for name in order[0]]
-    lines += [f"{'left out':>16} {len(rows) - kept:6}"]
-    lines += [f"{name:>16} {count[name]:6}" for name in order[1]]
-    return "\n".join(lines)
+    splits = ("train", "validation", "test")
+    lines = [("seen", len(rows)), ("kept", kept), *((name, count[name]) for name in splits)]
+    reasons = sorted(set(count) - set(splits))
+    lines += [("left out", len(rows) - kept), *((name, count[name]) for name in reasons)]
+    return "\n".join(f"{name:>16} {number:6}" for name, number in lines)
 
 
 def is_prepared(folder):

@@ -154,8 +154,8 @@ def read_test_set(target, size=256):
 
     Args:
         target: a list: one prepared set, of which the test split is taken; or photo files and
-            folders, cropped and resized here. Of these, truly grey and unreadable ones are left
-            out and named on stderr.
+            folders, cropped and resized here. Truly grey ones, whose PSNR would be infinite, and
+            unreadable loose ones are left out and named on stderr.
 
     Returns:
         `(names, read, mean_ab)`: `read(i)` gives photo i as uint8 RGB `(size, size, 3)`.
@@ -171,8 +171,17 @@ def read_test_set(target, size=256):
             raise PhotoError(f"{target[0]}: no {missing} photos; prepare more photos")
         some = training[:: max(1, len(training) // MEAN_AB_PHOTOS)]
         mean_ab = _mean_ab(data.square(data.read_prepared(f), size) for f in some)
-        names = [file.stem for file in files]
-        return names, lambda i: data.square(data.read_prepared(files[i]), size), mean_ab
+
+        def read(i):
+            return data.square(data.read_prepared(files[i]), size)
+
+        # A prepared photo may have had its colours outside the square.
+        grey = [i for i in range(len(files)) if data.is_grey(read(i))]
+        for i in reversed(grey):
+            _left_out(files.pop(i).stem, "truly grey")
+        if not files:
+            raise PhotoError(f"{target[0]}: no colour photos to compare with")
+        return [file.stem for file in files], read, mean_ab
     found = list(_read_colour(find_photos(target), size))
     if not found:
         raise PhotoError(f"{target[0]}: no colour photos to compare with")
@@ -181,9 +190,7 @@ def read_test_set(target, size=256):
 
 
 def _score(network, true, mean_ab):
-    """Every row's metrics for one photo; None for a grey one, whose PSNR would be infinite."""
-    if data.is_grey(true):
-        return None
+    """Every row's metrics for one photo."""
     flat = {
         "grey": np.zeros(2),
         "dataset mean ab": mean_ab,
@@ -221,22 +228,16 @@ def evaluate(network, target, size=256, limit=None):
     Raises:
         PhotoError: nothing to evaluate on, or a missing source.
     """
-    found, read, mean_ab = read_test_set(target, size)
-    names, rows, formulas = [], {}, {"grey": [], "model": []}
+    names, read, mean_ab = read_test_set(target, size)
+    names, rows, formulas = names[:limit], {}, {"grey": [], "model": []}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        scores = pool.map(lambda i: _score(network, read(i), mean_ab), range(len(found[:limit])))
-        for name, score in zip(found, tqdm(scores, total=len(found[:limit]), unit="photo")):
-            if score is None:
-                _left_out(name, "truly grey")
-                continue
-            names.append(name)
+        scores = pool.map(lambda i: _score(network, read(i), mean_ab), range(len(names)))
+        for score in tqdm(scores, total=len(names), unit="photo"):
             for row, values in score["rows"].items():
                 for metric, value in values.items():
                     rows.setdefault(row, {}).setdefault(metric, []).append(value)
             for row, values in score["formulas"].items():
                 formulas[row].append(values)
-    if not names:
-        raise PhotoError(f"{target[0]}: no colour photos to compare with")
     report = dict(
         protocol=PROTOCOL.format(size=size),
         photos=len(names),
