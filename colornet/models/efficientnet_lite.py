@@ -1,0 +1,65 @@
+"""EfficientNet-Lite0 as an encoder of L: colornet's, started from what ImageNet taught it."""
+
+from pathlib import Path
+
+import keras
+from keras import layers
+
+IMAGENET = Path(__file__).parents[2] / "saved_models" / "efficientnet_lite0"
+
+# kernel, stride, expansion, channels, repeats: table 1 of arXiv 1905.11946, without the
+# squeeze-and-excitation and with ReLU6 in place of swish, as in the Lite release.
+STAGES = [
+    (3, 1, 1, 16, 1),
+    (3, 2, 6, 24, 2),
+    (5, 2, 6, 40, 2),
+    (3, 2, 6, 80, 3),
+    (5, 1, 6, 112, 3),
+    (5, 2, 6, 192, 4),
+    (3, 1, 6, 320, 1),
+]
+
+
+def conv_bn(x, filters, kernel, stride, name, depthwise=False, activate=True):
+    """Convolution or, with `filters` None, depthwise convolution; normalisation; ReLU6."""
+    options = dict(padding="same", use_bias=False, name=f"{name}_conv")
+    if depthwise:
+        x = layers.DepthwiseConv2D(kernel, stride, **options)(x)
+    else:
+        x = layers.Conv2D(filters, kernel, stride, **options)(x)
+    x = layers.BatchNormalization(name=f"{name}_bn")(x)
+    return layers.ReLU(6.0, name=f"{name}_relu")(x) if activate else x
+
+
+def inverted_residual(x, kernel, stride, expansion, filters, name):
+    """Widens by `expansion`, filters each channel apart, narrows; adds its input where it fits."""
+    before, wide = x, x.shape[-1] * expansion
+    if expansion > 1:
+        x = conv_bn(x, wide, 1, 1, f"{name}_expand")
+    x = conv_bn(x, None, kernel, stride, f"{name}_depthwise", depthwise=True)
+    x = conv_bn(x, filters, 1, 1, f"{name}_project", activate=False)
+    fits = stride == 1 and before.shape[-1] == filters
+    return layers.Add(name=f"{name}_add")([before, x]) if fits else x
+
+
+def encoder(L):
+    """Features of L `(batch, H, W, 1)` at strides 2, 4, 8, 16 and 32: 16 to 320 channels."""
+    x, features = conv_bn(L, 32, 3, 2, "stem"), []
+    block = 0
+    for kernel, stride, expansion, filters, repeats in STAGES:
+        if stride == 2:
+            features.append(x)
+        for repeat in range(repeats):
+            x = inverted_residual(
+                x, kernel, stride if repeat == 0 else 1, expansion, filters, f"block{block}"
+            )
+            block += 1
+    return [*features, x]
+
+
+def imagenet():
+    """The encoder as ImageNet trained it, a Keras model; see the card beside its weights."""
+    L = keras.Input((None, None, 1), name="L")
+    network = keras.Model(L, encoder(L), name="efficientnet_lite0")
+    network.load_weights(IMAGENET / "encoder.weights.h5")
+    return network
