@@ -26,7 +26,7 @@ notebooks: .venv/dev
 reproduce: .venv/core
 	@test -n "$(DATA)" || { echo "name the folder of photos: make reproduce DATA=folder"; exit 1; }
 	$(BIN)/python -m colornet prepare "$(DATA)" -o $(PREPARED)
-	$(BIN)/python -m colornet train $(PREPARED) -o $(RUN) --epochs $(EPOCHS)
+	$(BIN)/python -m colornet train $(PREPARED) -o $(RUN) --model encoder_decoder --epochs $(EPOCHS)
 	$(BIN)/python -m colornet evaluate $(PREPARED) --model $(RUN) --json $(RUN)/metrics.json
 
 # Loader, training and colorize speed: make bench PREPARED=folder

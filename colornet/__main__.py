@@ -30,21 +30,14 @@ def _train(args):
     from colornet.training import read_history, train
 
     options = {} if args.width is None else dict(width=args.width)
-    if args.model == "eight_conv":
+    settings = "size batch_size learning_rate schedule loss optimizer initial".split()
+    settings = {key: getattr(args, key) for key in settings if getattr(args, key) is not None}
+    if args.no_augment:
+        settings["augment"] = False
+    if args.model == "eight_conv" and args.size:
         options["size"] = args.size
     train(
-        args.data,
-        args.output,
-        args.model,
-        options,
-        epochs=args.epochs,
-        size=args.size,
-        batch_size=args.batch_size,
-        learning_rate=args.learning_rate,
-        loss=args.loss,
-        optimizer=args.optimizer,
-        augment=not args.no_augment,
-        seed=args.seed,
+        args.data, args.output, args.model, options, epochs=args.epochs, seed=args.seed, **settings
     )
     last = read_history(args.output)[-1]
     print(f"{args.output}: {last['epoch']:.0f} epochs, validation loss {last['val_loss']:.5f}")
@@ -64,9 +57,20 @@ def _evaluate(args):
 def _colorize(args):
     from colornet import models
     from colornet.colorize import colorize_files
+    from colornet.hints import parse, read_hints
 
-    network = models.load(args.model)
-    report = colorize_files(network, args.photos, args.output, args.force, args.quality)
+    hints = [parse(text) for text in args.hint] + (read_hints(args.hints) if args.hints else [])
+    report = colorize_files(
+        models.load(args.model),
+        args.photos,
+        args.output,
+        args.force,
+        args.quality,
+        args.vividness,
+        tuple(hints),
+        args.variants,
+        args.confidence,
+    )
     print(f"{len(report['done'])} coloured into {args.output}", end="")
     print(f", {len(report['kept'])} there already (--force does them again)" * bool(report["kept"]))
     if report["failed"]:
@@ -93,6 +97,13 @@ def _positive(text):
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number above 0")
+    return value
+
+
+def _share(text):
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
     return value
 
 
@@ -126,6 +137,21 @@ def parser():
     sub.add_argument("-o", "--output", required=True, metavar="OUT", help="a file or a folder")
     sub.add_argument("--force", action="store_true", help="replace results that are there")
     sub.add_argument("--quality", type=int, default=95, help="of JPEG results, 1 to 100")
+    sub.add_argument(
+        "--vividness", type=_share, help="0 safe to 1 vivid; by default what the network is best at"
+    )
+    sub.add_argument(
+        "--hint",
+        action="append",
+        default=[],
+        metavar="X,Y,#RRGGBB",
+        help="the colour at a place of one photo, in its pixels; may be repeated",
+    )
+    sub.add_argument("--hints", metavar="F", help="a text file with one hint a line")
+    sub.add_argument("--variants", type=_positive, default=1, help="colour in so many ways")
+    sub.add_argument(
+        "--confidence", action="store_true", help="write also how sure the network is of each place"
+    )
     model(sub)
 
     sub = command("demo", _demo, "Colour the sample photos and print PSNR and SSIM beside grey's.")
@@ -142,17 +168,19 @@ def parser():
     sub.add_argument("name", metavar="NAME", help="flowers, caltech101, imagenette, coco, places")
     sub.add_argument("-o", "--output", required=True, metavar="DIR")
 
-    sub = command("train", _train, "Train a network, by the paper's recipe unless told otherwise.")
+    sub = command("train", _train, "Train a network, by its recipe unless told otherwise.")
     sub.add_argument("data", metavar="DIR", help="a prepared set")
     sub.add_argument("-o", "--output", required=True, metavar="RUN", help="the run's folder")
-    sub.add_argument("--model", default="encoder_decoder", help="name of the network")
+    sub.add_argument("--model", default="colornet", help="name of the network")
     sub.add_argument("--width", type=_positive, help="channels of its first stage")
     sub.add_argument("--epochs", type=_positive, default=30, help="in all")
-    sub.add_argument("--size", type=_size, default=256, help="height and width in training")
-    sub.add_argument("--batch-size", type=_positive, default=32)
-    sub.add_argument("--learning-rate", type=float, default=1e-3)
-    sub.add_argument("--loss", default="mse", help="any loss that Keras knows by name")
-    sub.add_argument("--optimizer", default="adam", help="any optimizer that Keras knows by name")
+    sub.add_argument("--initial", help="begin with the weights of this network or run, or imagenet")
+    sub.add_argument("--size", type=_size, help="height and width in training")
+    sub.add_argument("--batch-size", type=_positive)
+    sub.add_argument("--learning-rate", type=float)
+    sub.add_argument("--schedule", choices=["constant", "cosine"], help="of the learning rate")
+    sub.add_argument("--loss", help="distribution (networks over bins), or any that Keras knows")
+    sub.add_argument("--optimizer", help="any optimizer that Keras knows by name")
     sub.add_argument("--no-augment", action="store_true", help="no random crops, no mirroring")
     sub.add_argument("--seed", type=int, default=0)
 

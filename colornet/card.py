@@ -3,7 +3,6 @@
 import csv
 import json
 import shutil
-import tempfile
 from pathlib import Path
 
 import h5py
@@ -12,7 +11,6 @@ import numpy as np
 from colornet import data, models
 from colornet.files import atomic
 from colornet.metrics import METRICS, evaluate, table
-from colornet.models.encoder_decoder import PAPER
 from colornet.training import read_history, write_json
 
 CARD = """---
@@ -43,10 +41,7 @@ in which a wrong colour does harm.
 
 ## Risks and limits
 
-Trained with a mean squared error, so the colours are averages: muted, often brownish, rarely
-vivid. Clothes, cars, walls and other things that can have any colour get a greyish compromise; on
-old photos cloth and sand may turn as green as grass. Skin tones are averages of the training photos
-too.
+{limits}
 
 ## Training
 
@@ -67,9 +62,11 @@ that no training saw:
 
 {protocol}
 
-The paper claims 27.4 dB and SSIM 0.85. Its formulas, photos and sizes are not given. With L kept,
-a photo without any colour already has the SSIM of the row *grey*; and the last table shows what
-other formulas make of the same predictions.
+{steering}
+
+With L kept, a photo without any colour already has the SSIM of the row *grey*; and the last table
+shows what other formulas make of the same predictions. The paper that `encoder_decoder` reproduces
+claims 27.4 dB and SSIM 0.85; its formulas, photos and sizes are not given.
 
 ## How to start
 
@@ -83,26 +80,35 @@ write_photo("colour.png", colorize(models.load("{name}"), read_photo("grey.png")
 """
 
 
-def _halve(source, target):
-    """Copies a weights file with its kernels as float16; normalisation stays float32."""
-    shutil.copy(source, target)
-    with h5py.File(target, "a") as file:
-        kernels = []
-        file.visititems(
-            lambda name, item: kernels.append(name) if getattr(item, "ndim", 0) > 1 else None
-        )
-        for name in kernels:
-            values = file[name][...].astype(np.float16)
-            del file[name]
-            file.create_dataset(name, data=values, compression="gzip", shuffle=True)
+def halve(source, target):
+    """Copies a weights file with its kernels as float16, without an optimizer's state.
+
+    Normalisation and other vectors stay float32.
+    """
+    with h5py.File(source) as whole, h5py.File(target, "w") as half:
+
+        def copy(name, item):
+            if name.startswith("optimizer"):
+                return
+            if isinstance(item, h5py.Group):
+                half.require_group(name).attrs.update(item.attrs)
+            elif item.ndim > 1:
+                values = item[...].astype(np.float16)
+                half.create_dataset(name, data=values, compression="gzip", shuffle=True)
+            else:
+                whole.copy(name, half, name)
+
+        half.attrs.update(whole.attrs)
+        whole.visititems(copy)
 
 
 def release(run, folder, out):
     """Releases a run: `best.weights.h5` with float16 kernels, and the files that account for it.
 
     Copies `config.json` and `history.csv`, evaluates the float16 weights on the test split and
-    writes `metrics.json`, `per_photo.csv` and `README.md`, the model card; a `SOURCES.md` that lies
-    in `out`, on where the photos come from and under which terms, becomes part of the card.
+    writes `metrics.json`, `per_photo.csv` and `README.md`, the model card. What else belongs into the
+    card lies in `out`: `SOURCES.md`, where the photos come from and under which terms; `LIMITS.md`,
+    what to expect; and `STEERING.md`, a table by `benchmarks/steering.py`.
 
     Args:
         run: a run folder.
@@ -122,13 +128,8 @@ def release(run, folder, out):
     if data.fingerprint(folder) != config["data"]:
         # Its test photos may have been among the training photos of the run.
         raise ValueError(f"{folder}: not the prepared set of {run}; give the one it was trained on")
-    with atomic(out / "best.weights.h5") as temporary, tempfile.TemporaryDirectory() as packed:
-        # Deleting from an HDF5 file leaves holes; copying it over closes them.
-        _halve(run / "best.weights.h5", Path(packed) / "half.h5")
-        with h5py.File(Path(packed) / "half.h5") as half, h5py.File(temporary, "w") as whole:
-            whole.attrs.update(half.attrs)
-            for key in sorted(half.keys() - {"optimizer"}):
-                half.copy(key, whole)
+    with atomic(out / "best.weights.h5") as temporary:
+        halve(run / "best.weights.h5", temporary)
     for name in ("config.json", "history.csv"):
         shutil.copy(run / name, out / name)
     network = models.load(out)
@@ -170,20 +171,26 @@ def card(out, network):
             f"{stage['learning_rate']:g} | {'yes' if stage['augment'] else 'no'} | {minutes:.0f} |"
         )
     versions = ", ".join(f"{name} {version}" for name, version in config["versions"].items())
-    photos, sources = config["photos"], out / "SOURCES.md"
+    photos = config["photos"]
+
+    def beside(name):
+        path = out / name
+        return path.read_text(encoding="utf-8").strip() if path.exists() else ""
+
     return CARD.format(
         name=out.name,
         summary=models.MODELS[config["model"]].__doc__.split("\n    |")[0].replace("\n    ", "\n"),
         parameters=network.count_params(),
         megabytes=(out / "best.weights.h5").stat().st_size / 1e6,
         training=(
-            f"The paper's recipe is {PAPER['optimizer']} at {PAPER['learning_rate']:g}, loss "
-            f"{PAPER['loss']}, batches of {PAPER['batch_size']}, {PAPER['size']}x{PAPER['size']}. This "
-            f"run: {config['optimizer']}, loss {config['loss']}, in the stages below; {versions}."
+            f"Optimizer {config['optimizer']}, loss {config['loss']}, first weights "
+            f"{config.get('initial') or 'random'}, in the stages below; {versions}."
         ),
         stages="\n".join(lines),
         photos=f"{photos['train']:,} photos for training, {photos['validation']:,} for validation.",
-        sources=sources.read_text(encoding="utf-8").strip() if sources.exists() else "",
+        sources=beside("SOURCES.md"),
+        limits=beside("LIMITS.md"),
+        steering=beside("STEERING.md"),
         count=report["photos"],
         table=table(report),
         protocol=report["protocol"],

@@ -1,6 +1,10 @@
 """The few pictures that the demo and the notebooks draw."""
 
 import matplotlib.pyplot as plt
+import numpy as np
+from keras import ops
+
+from colornet import bins, lab
 
 
 def grid(pictures, titles=(), columns=4, width=2.2):
@@ -49,3 +53,22 @@ def curves(history):
     axis.set(xlabel="epoch", ylabel="loss")
     axis.legend()
     return figure
+
+
+def distribution(chances, answers, axis):
+    """The chances of one place's colours, drawn in the plane of a and b.
+
+    Args:
+        chances: `(261,)`, sums to 1.
+        answers: a dict of names and ab, marked in the plane.
+        axis: a matplotlib axis.
+    """
+    centres = bins.centres()
+    at_60 = np.concatenate([np.full((len(centres), 1), 60, np.float32), centres], axis=1)
+    colours = np.clip(ops.convert_to_numpy(lab.lab_to_rgb(at_60)), 0, 1)
+    axis.scatter(*centres.T, s=2, color="lightgrey")
+    axis.scatter(*centres.T, s=1500 * chances, c=colours, edgecolors="black", linewidths=0.3)
+    for marker, (name, ab) in zip("x+*", answers.items()):
+        axis.scatter(*ab, marker=marker, s=60, color="black", label=name)
+    axis.set(xlabel="a", ylabel="b", aspect="equal")
+    axis.legend(fontsize=7, loc="lower left")

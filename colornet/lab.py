@@ -47,6 +47,21 @@ def _gamma(linear):
     )
 
 
+def _f(ratio):
+    return ops.where(
+        ratio > 0.008856,
+        ops.power(ops.maximum(ratio, 0.008856), 1 / 3),
+        7.787 * ratio + 16 / 116,
+    )
+
+
+def lightness(rgb):
+    """L alone of sRGB colours, at a third of the cost: `(..., 3)` in [0, 1] to `(...)`."""
+    rgb = _linear(ops.convert_to_tensor(rgb, "float32"))
+    (y,) = _mix(XYZ_FROM_RGB[1:2], [rgb[..., i] for i in range(3)])
+    return 116 * _f(y / WHITE[1]) - 16
+
+
 def rgb_to_lab(rgb):
     """CIE Lab of sRGB colours.
 
@@ -58,14 +73,7 @@ def rgb_to_lab(rgb):
     """
     rgb = _linear(ops.convert_to_tensor(rgb, "float32"))
     xyz = _mix(XYZ_FROM_RGB, [rgb[..., i] for i in range(3)])
-    fx, fy, fz = (
-        ops.where(
-            t > 0.008856,
-            ops.power(ops.maximum(t, 0.008856), 1 / 3),
-            7.787 * t + 16 / 116,
-        )
-        for t in (c / w for c, w in zip(xyz, WHITE))
-    )
+    fx, fy, fz = (_f(c / w) for c, w in zip(xyz, WHITE))
     return ops.stack([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)], axis=-1)
 
 

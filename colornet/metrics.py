@@ -11,7 +11,7 @@ from skimage.color import deltaE_ciede2000
 from skimage.metrics import structural_similarity
 from tqdm import tqdm
 
-from colornet import data, lab
+from colornet import data, lab, steer
 from colornet.colorize import compose, predict_ab
 from colornet.photos import PhotoError, find_photos, read_photo
 
@@ -199,8 +199,14 @@ def _score(network, true, mean_ab):
     guesses = {
         row: compose(true, ab.reshape(1, 1, 2).astype(np.float32)) for row, ab in flat.items()
     }
-    guesses["model"] = compose(true, predict_ab(network, true))
-    guesses["model, luma input"] = compose(true, predict_ab(network, luma(true)))
+    # Of a distribution the mean, by which networks compare; then what else the slider gives.
+    steered = steer.prior(network) is not None
+    safe = 0 if steered else None
+    guesses["model"] = compose(true, predict_ab(network, true, safe))
+    guesses["model, luma input"] = compose(true, predict_ab(network, luma(true), safe))
+    if steered:
+        guesses["model, as by default"] = compose(true, predict_ab(network, true))
+        guesses["model, vivid"] = compose(true, predict_ab(network, true, 1))
     rows = {row: per_photo(true, guess) for row, guess in guesses.items()}
     return dict(
         rows=rows | {"true": dict(colourfulness=colourfulness(true))},
@@ -213,7 +219,9 @@ def evaluate(network, target, size=256, limit=None):
 
     Rows: `true` (its colourfulness), `grey` (ab 0), `dataset mean ab` (of the training photos;
     of loose photos, their own), `oracle mean ab` (each photo's true mean), `model`, and
-    `model, luma input` (the network sees the Rec. 601 grey version, as most grey files are).
+    `model, luma input` (the network sees the Rec. 601 grey version, as most grey files are). For a
+    network with a distribution these are its mean, vividness 0; then come `model, as by default`
+    and `model, vivid` (vividness 1).
 
     Args:
         network: a Keras model from L to ab.

@@ -11,12 +11,14 @@ import cv2
 import keras
 import numpy as np
 
-from colornet import data, lab
+from colornet import bins, data, lab, models
 from colornet.files import atomic
-from colornet.models import build
-from colornet.models.encoder_decoder import PAPER
+from colornet.losses import distribution_loss
+from colornet.models import efficientnet_lite
 
 EPOCHS = 30  # the paper does not say
+WARM_UP = 200  # steps
+PRIOR_PHOTOS, PRIOR_SIZE = 3000, 64  # from which the prior over bins is counted
 PREVIEWS = 8  # validation photos coloured after every epoch
 PACKAGES = ("colornet", "keras", "tensorflow", "jax", "numpy", "opencv-python-headless")
 
@@ -32,11 +34,21 @@ def _versions():
 
 
 def compile_network(network, optimizer, loss, learning_rate):
-    """`network.compile`, with XLA where it helps: it makes TensorFlow on a CPU 1.7 times slower."""
-    network.compile(
-        keras.optimizers.get(optimizer), loss, jit_compile=keras.backend.backend() == "jax"
-    )
-    network.optimizer.learning_rate = learning_rate
+    """Makes a network ready to train.
+
+    Returns:
+        The part of it that is trained: up to its logits, where it has them, since the loss
+        "distribution" is about these; else all of it. It shares the network's weights.
+    """
+    trained = network
+    if loss == "distribution":
+        trained = keras.Model(network.input, network.get_layer("logits").output)
+        loss = distribution_loss
+    # XLA makes TensorFlow on a CPU 1.7 times slower.
+    jax = keras.backend.backend() == "jax"
+    trained.compile(keras.optimizers.get(optimizer), loss, jit_compile=jax)
+    trained.optimizer.learning_rate = learning_rate
+    return trained
 
 
 def write_json(path, value):
@@ -70,6 +82,23 @@ def preview(model, photos, path):
         cv2.imwrite(str(temporary), strip[..., ::-1])
 
 
+class Cosine(keras.callbacks.Callback):
+    """The learning rate of each step: linear warm-up, then half a cosine down to a hundredth."""
+
+    def __init__(self, peak, first, last, steps):
+        super().__init__()
+        self.peak, self.first, self.last, self.steps = peak, first, last, steps
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_begin(self, batch, logs=None):
+        step = (self.epoch - self.first) * self.steps + batch
+        share = step / ((self.last - self.first) * self.steps)
+        fall = 0.01 + 0.99 * (1 + np.cos(np.pi * share)) / 2
+        self.model.optimizer.learning_rate = self.peak * min((step + 1) / WARM_UP, fall)
+
+
 class _Keep(keras.callbacks.Callback):
     """After each epoch: best weights, history, preview, and last the whole state.
 
@@ -77,9 +106,10 @@ class _Keep(keras.callbacks.Callback):
     kill left without their state are dropped on resume.
     """
 
-    def __init__(self, run, history, size, photos):
+    def __init__(self, network, run, history, size, photos):
         super().__init__()
-        self.run, self.history, self.size, self.photos = run, history, size, photos
+        self.network, self.run, self.history = network, run, history
+        self.size, self.photos = size, photos
 
     def on_epoch_begin(self, epoch, logs=None):
         self.started = time.time()
@@ -104,52 +134,73 @@ class _Keep(keras.callbacks.Callback):
         rivals = [r["val_loss"] for r in self.history if r["size"] == self.size]
         if row["val_loss"] < min(rivals, default=float("inf")):
             with atomic(self.run / "best.weights.h5") as temporary:
-                self.model.save_weights(temporary)
+                self.network.save_weights(temporary)
         self.history.append(row)
         with atomic(self.run / "history.csv") as temporary:
             with open(temporary, "w", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, row, lineterminator="\n")
                 writer.writeheader()
                 writer.writerows(self.history)
-        preview(self.model, self.photos, self.run / "previews" / f"{epoch + 1:03d}.png")
-        with atomic(self.run / "last.keras") as temporary:
-            self.model.save(temporary)
+        preview(self.network, self.photos, self.run / "previews" / f"{epoch + 1:03d}.png")
+        with atomic(self.run / "last.weights.h5") as temporary:
+            self.model.save_weights(temporary)
+
+
+def begin(network, initial):
+    """Gives a network the weights of another's layers of the same name and shapes."""
+    source = efficientnet_lite.imagenet() if initial == "imagenet" else models.load(initial)
+    given = {layer.name: layer.get_weights() for layer in source.layers}
+    for layer in network.layers:
+        weights = given.get(layer.name, [])
+        if [w.shape for w in layer.weights] == [w.shape for w in weights]:
+            layer.set_weights(weights)
+
+
+def count_prior(files):
+    """How often training photos show each bin, `(261,)`, smoothed by the soft encoding."""
+    some = files[:: max(1, len(files) // PRIOR_PHOTOS)]
+    batches = data.PhotoBatches(some, PRIOR_SIZE)
+    sums = np.zeros(len(bins.centres()))
+    for _, ab in batches:
+        sums += keras.ops.convert_to_numpy(
+            keras.ops.sum(bins.encode(ab * lab.AB_SCALE), axis=(0, 1, 2))
+        )
+    return sums / sums.sum()
 
 
 def train(
     folder,
     run,
-    model="encoder_decoder",
+    model="colornet",
     options=None,
     epochs=EPOCHS,
-    size=PAPER["size"],
-    batch_size=PAPER["batch_size"],
-    learning_rate=PAPER["learning_rate"],
-    loss=PAPER["loss"],
-    optimizer=PAPER["optimizer"],
-    augment=True,
+    initial=None,
     seed=0,
     verbose="auto",
+    **settings,
 ):
     """Trains a network on a prepared set, or goes on with a run.
 
     A run folder holds `config.json` (every setting, versions, data fingerprint), `history.csv`
     (one row an epoch), `best.weights.h5` (lowest validation loss at the last size),
-    `last.keras` (everything needed to go on) and `previews/` (validation photos after each
-    epoch). Called again, it goes on behind the last whole epoch, at this call's size, batch
-    size and learning rate: training small first and finishing large is two calls. A run that
-    has its epochs is left as it is.
+    `last.weights.h5` (with the optimizer's state: everything needed to go on) and `previews/`
+    (validation photos after each epoch). Called again, it goes on behind the last whole epoch, at
+    this call's size, batch size and learning rate: training small first and finishing large is
+    two calls. A run that has its epochs is left as it is.
 
     Args:
         folder: a prepared set.
         run: the run folder.
         model, options: a name in `models.MODELS` and its builder's options.
         epochs: in all, those of earlier calls counted in.
-        size: height and width of the photos in training.
-        batch_size, learning_rate, loss, optimizer: as Keras takes them.
-        augment: random crops and mirroring.
-        seed: of the first weights, the order of the photos and their crops.
+        initial: the weights to begin with where layers agree: "imagenet", or what `models.load`
+            takes; by default the recipe's.
+        seed: of the first weights, the order of the photos, their crops and hints.
         verbose: as in `fit`.
+        settings: what departs from the network's recipe in `models.RECIPES`: `size`,
+            `batch_size`, `learning_rate`, `schedule` ("constant" or "cosine"), `augment` (random
+            crops and mirroring), `hints`, `age` and `mixed` as in `data.PhotoBatches`, `loss`
+            ("distribution" for networks with logits, else as Keras takes it) and `optimizer`.
 
     Returns:
         The trained network, with the weights of the last epoch.
@@ -160,50 +211,79 @@ def train(
             a loss that is no longer a number; the last whole epoch is kept.
     """
     run = Path(run)
+    if model not in models.MODELS:
+        models.build(model)  # says which there are
+    recipe = models.RECIPES[model] | settings
+    unknown = settings.keys() - models.RECIPES[model].keys()
+    if unknown:
+        raise ValueError(f"no setting {min(unknown)!r}; there are: {', '.join(recipe)}")
+    if recipe["mixed"] and recipe["size"] < 64:
+        raise ValueError(f"size {recipe['size']}: mixed sizes need 64 or more")
     files = {split: data.split_files(folder, split) for split in ("train", "validation")}
     for split, found in files.items():
         if not found:
             raise data.PhotoError(f"{folder}: no {split} photos; prepare more photos")
+    initial = str(initial or recipe["initial"] or "")
     identity = dict(model=model, options=options or {}, data=data.fingerprint(folder), seed=seed)
-    identity |= dict(loss=loss, optimizer=optimizer)
-    config_path, state = run / "config.json", run / "last.keras"
+    identity |= dict(initial=initial) | {key: recipe.pop(key) for key in ("loss", "optimizer")}
+    recipe.pop("initial")
+    config_path, state = run / "config.json", run / "last.weights.h5"
     keras.utils.set_random_seed(seed)
+    network = models.build(model, **(options or {}))
+    training = data.PhotoBatches(
+        files["train"],
+        shuffle=True,
+        seed=seed,
+        **{key: recipe[key] for key in ("size", "batch_size", "augment", "hints", "age", "mixed")},
+    )
+    validation = data.PhotoBatches(files["validation"], recipe["size"], recipe["batch_size"])
+    frozen = recipe.pop("frozen")
+    for layer in network.layers:
+        layer.trainable = not (initial and layer.name.startswith(frozen))
     if state.exists():
         config = json.loads(config_path.read_text(encoding="utf-8"))
         changed = [key for key in identity if config[key] != identity[key]]
         if changed:
             raise ValueError(f"{run}: was begun with another {changed[0]}; choose another folder")
-        network = keras.models.load_model(state)
-        steps = int(network.optimizer.iterations)
-        history = [row for row in read_history(run) if row["steps"] <= steps]
-        network.optimizer.learning_rate = learning_rate
-        network.jit_compile = keras.backend.backend() == "jax"  # the state may be from elsewhere
+        network.load_weights(run / "best.weights.h5")  # for what the trained part lacks
+        history = read_history(run)
     else:
         config, history = identity | dict(stages=[]), []
-        network = build(model, **(options or {}))
-        compile_network(network, optimizer, loss, learning_rate)
+        if initial:
+            begin(network, initial)
+        if identity["loss"] == "distribution":
+            network.get_layer("mean").prior.assign(count_prior(files["train"]))
+    trained = compile_network(
+        network, identity["optimizer"], identity["loss"], recipe["learning_rate"]
+    )
+    if state.exists():
+        trained.optimizer.build(trained.trainable_variables)
+        trained.load_weights(state)
+        history = [row for row in history if row["steps"] <= int(trained.optimizer.iterations)]
+        trained.optimizer.learning_rate = recipe["learning_rate"]
     done = len(history)
     if done >= epochs:
         return network
     stages = [stage for stage in config["stages"] if stage["from_epoch"] <= done]
-    stage = dict(size=size, batch_size=batch_size, learning_rate=learning_rate, augment=augment)
-    if not stages or any(stages[-1][key] != stage[key] for key in stage):
-        stages.append(dict(from_epoch=done + 1) | stage)
+    if not stages or any(stages[-1][key] != recipe[key] for key in recipe):
+        stages.append(dict(from_epoch=done + 1) | recipe)
     photos = {split: len(found) for split, found in files.items()}
     config |= dict(stages=stages, epochs=epochs, photos=photos, versions=_versions())
     write_json(config_path, config)
-    training = data.PhotoBatches(
-        files["train"], size, batch_size, augment, shuffle=True, seed=seed, epoch=done
-    )
-    validation = data.PhotoBatches(files["validation"], size, batch_size)
-    shown = data.PhotoBatches(files["validation"][:PREVIEWS], size, PREVIEWS).photos(0)
-    network.fit(
+    training.start(done)
+    shown = data.PhotoBatches(files["validation"][:PREVIEWS], recipe["size"], PREVIEWS).photos(0)
+    callbacks = [keras.callbacks.TerminateOnNaN()]
+    callbacks += [_Keep(network, run, history, recipe["size"], shown)]
+    if recipe["schedule"] == "cosine":
+        first = stages[-1]["from_epoch"] - 1
+        callbacks += [Cosine(recipe["learning_rate"], first, epochs, len(training))]
+    trained.fit(
         training,
         validation_data=validation,
         initial_epoch=done,
         epochs=epochs,
         shuffle=False,  # PhotoBatches orders the photos itself
-        callbacks=[keras.callbacks.TerminateOnNaN(), _Keep(run, history, size, shown)],
+        callbacks=callbacks,
         verbose=verbose,
     )
     return network

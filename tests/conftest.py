@@ -6,12 +6,20 @@ import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import keras
 import numpy as np
 import pytest
 
-from colornet import data, samples, training
+from colornet import data, models, samples, training
 
-TINY = dict(options=dict(width=8), size=64, batch_size=4)  # seconds an epoch, not minutes
+# Seconds an epoch, not minutes.
+TINY = dict(model="encoder_decoder", options=dict(width=8), size=64, batch_size=4)
+SMALL = dict(encoder_decoder=dict(width=8), eight_conv=dict(width=8), colornet=dict(width=24))
+
+
+def tiny(name, **options):
+    """A small fresh network by name."""
+    return models.build(name, **SMALL[name] | options)
 
 
 def start(*arguments, **environment):
@@ -57,24 +65,35 @@ def run(prepared, tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def beginner(prepared, tmp_path_factory):
+    """A tiny colornet at the start of its training: ImageNet's encoder, the photos' prior."""
+    keras.utils.set_random_seed(0)
+    options = dict(options=SMALL["colornet"], size=64)
+    return training.train(prepared, tmp_path_factory.mktemp("runs") / "none", epochs=0, **options)
+
+
 JAX = """
 import sys
 import jax, keras, numpy as np
 from colornet import data, lab, training
-sys.path.insert(0, sys.argv[4])
+sys.path.insert(0, sys.argv[5])
 from test_lab import CUBE, slab, wild
 
 assert keras.backend.backend() == "jax"
-prepared, run, out = sys.argv[1:4]
+prepared, run, own_run, out = sys.argv[1:5]
 corners = np.float32([[0, 0, 0], [1, 1, 1], [-2, 3, 0.5]])
 beyond = np.float32([[0, 0, 0], [100, 0, 0], [50, 300, -300], [1, -110, 110]])
 gradient = lambda function, x: jax.jit(jax.grad(lambda x: function(x).sum()))(x)
 to_lab, to_rgb, fit = map(jax.jit, (lab.rgb_to_lab, lab.lab_to_rgb, lab.fit_gamut))
 back = np.round(np.asarray(to_rgb(to_lab(slab(77)))) * 255)
 network = training.train(
-    prepared, run, options=dict(width=8), epochs=2, size=64, batch_size=17, verbose=0
+    prepared, run, "encoder_decoder", dict(width=8), epochs=2, size=64, batch_size=17, verbose=0
 )
-L, _ = data.PhotoBatches(data.split_files(prepared, "test"), 64)[0]
+own = training.train(
+    prepared, own_run, options=dict(width=24), epochs=1, size=64, batch_size=17, verbose=0
+)
+L, _ = data.PhotoBatches(data.split_files(prepared, "validation"), 64)[0]
 np.savez(
     out,
     lab=to_lab(CUBE[::7]),
@@ -87,19 +106,25 @@ np.savez(
     steps=int(network.optimizer.iterations),
     L=L,
     ab=network.predict_on_batch(L),
+    own_ab=own.predict_on_batch(L),
 )
 """
 
 
 @pytest.fixture(scope="session")
 def jax_process(prepared, tmp_path_factory):
-    """What one process under KERAS_BACKEND=jax computed and trained, see JAX; `run` is its run."""
+    """What one process under KERAS_BACKEND=jax computed and trained, see JAX.
+
+    `run` and `own_run` are its runs, of an encoder_decoder and of a colornet.
+    """
     pytest.importorskip("jax")
     folder = tmp_path_factory.mktemp("jax")
     process = start(
-        "-c", JAX, prepared, folder / "run", folder / "out.npz", os.path.dirname(__file__),
+        "-c", JAX, prepared, folder / "run", folder / "own_run", folder / "out.npz",
+        os.path.dirname(__file__),
         KERAS_BACKEND="jax",
+        XLA_FLAGS="--xla_backend_optimization_level=0",  # compiles in less time
     )
     output = process.communicate()[0]
     assert process.returncode == 0, output
-    return dict(np.load(folder / "out.npz")) | dict(run=folder / "run")
+    return dict(np.load(folder / "out.npz")) | dict(run=folder / "run", own_run=folder / "own_run")

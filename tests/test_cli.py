@@ -6,6 +6,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from conftest import tiny
 from PIL import Image
 
 from colornet import models, samples
@@ -18,7 +19,7 @@ def model(tmp_path_factory):
     """An untrained network in a file."""
     keras.utils.set_random_seed(0)
     file = tmp_path_factory.mktemp("model") / "small.keras"
-    models.build("encoder_decoder", width=8).save(file)
+    tiny("encoder_decoder").save(file)
     return str(file)
 
 
@@ -95,7 +96,7 @@ def test_model_by_run_folder(photo, tmp_path):
     run = tmp_path / "run"
     run.mkdir()
     (run / "config.json").write_text('{"model": "encoder_decoder", "options": {"width": 8}}')
-    models.build("encoder_decoder", width=8).save_weights(run / "best.weights.h5")
+    tiny("encoder_decoder").save_weights(run / "best.weights.h5")
     assert main(["colorize", str(photo), "-o", str(tmp_path / "out"), "--model", str(run)]) == 0
     assert (tmp_path / "out/photo.png").exists()
 
@@ -139,4 +140,117 @@ def test_help_names_every_option(capsys):
         main(["colorize", "--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    assert all(option in text for option in ("-o", "--force", "--quality", "--model"))
+    options = "-o --force --quality --model --vividness --hint --hints --variants --confidence"
+    assert all(option in text for option in options.split())
+
+
+# What a network over distributions can be asked for
+
+
+@pytest.fixture(scope="module")
+def own(beginner, tmp_path_factory):
+    """A tiny colornet in a file."""
+    file = tmp_path_factory.mktemp("own") / "colornet.keras"
+    beginner.save(file)
+    return str(file)
+
+
+def results(folder):
+    return {file.name: np.asarray(Image.open(file)) for file in folder.iterdir()}
+
+
+def test_variants_and_confidence_lie_beside_the_result(own, photo, tmp_path, capsys):
+    command = ["colorize", photo, "--model", own, "--variants", 3, "--confidence"]
+    assert main([*map(str, command), "-o", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr() == (f"1 coloured into {tmp_path / 'out'}\n", "")
+    found = results(tmp_path / "out")
+    assert set(found) == {
+        "photo.png", "photo-variant2.png", "photo-variant3.png", "photo-confidence.png"
+    }  # fmt: skip
+    sure = found.pop("photo-confidence.png")
+    assert sure.ndim == 2 and sure.dtype == np.uint8
+    shape = Image.open(photo).size[::-1]
+    assert all(pixels.shape == (*shape, 3) for pixels in found.values())
+    assert len({pixels.tobytes() for pixels in found.values()}) == 3
+    # The first is the plain answer.
+    plain = ["colorize", str(photo), "--model", own, "-o", str(tmp_path / "plain.tif")]
+    assert main(plain) == 0
+    alone = np.asarray(Image.open(tmp_path / "plain.tif")).astype(int)
+    assert np.abs(found["photo.png"] - alone).max() <= 1
+
+
+def test_hints_and_vividness_change_colours(own, photo, tmp_path):
+    (tmp_path / "hints.txt").write_text("# the sky\n5,5,#3060ff\n\n70,40,#c03028\n")
+    asked = dict(
+        plain=[],
+        vivid=["--vividness", "1"],
+        hints=["--hint", "5,5,#3060ff", "--hint", "70,40,#c03028"],
+        file=["--hints", str(tmp_path / "hints.txt")],
+    )
+    for name, options in asked.items():
+        out = str(tmp_path / f"out/{name}.png")
+        assert main(["colorize", str(photo), "--model", own, "-o", out, *options]) == 0
+    found = results(tmp_path / "out")
+    assert np.array_equal(found.pop("file.png"), found["hints.png"])
+    assert len({pixels.tobytes() for pixels in found.values()}) == 3
+
+
+def test_bad_hints(own, photo, tmp_path, capsys):
+    (tmp_path / "bad.txt").write_text("1,2,#102030\n1,2,blue\n")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    width, height = Image.open(photo).size
+    for options, error in (
+        (["--hint", "1,2,blue"], "hint '1,2,blue': give it as x,y,#rrggbb"),
+        (["--hint", f"{width},0,#102030"], f"hint {width},0: lies outside the photo of {width}x{height}"),
+        (["--hint", f"0,{height},#102030"], "lies outside the photo"),
+        (["--hints", tmp_path / "gone.txt"], f"{tmp_path / 'gone.txt'}: no hint file"),
+        (["--hints", tmp_path / "bad.txt"], f"{tmp_path / 'bad.txt'}, line 2: hint '1,2,blue'"),
+        (["--hints", tmp_path / "binary"], f"{tmp_path / 'binary'}: no hint file"),
+        (["--hints", tmp_path], f"{tmp_path}: no hint file"),
+    ):
+        line = failed(capsys, "colorize", photo, "-o", tmp_path / "out", "--model", own, *options)
+        assert error in line
+    assert not list(tmp_path.glob("out/*"))
+
+
+def test_hints_for_several_photos_are_refused(own, photo, tmp_path, capsys):
+    (tmp_path / "photos").mkdir()
+    for name in "ab":
+        (tmp_path / f"photos/{name}.png").write_bytes(photo.read_bytes())
+    asked = ["--model", own, "--hint", "1,2,#102030"]
+    line = failed(capsys, "colorize", tmp_path / "photos", "-o", tmp_path / "out", *asked)
+    assert f"{tmp_path / 'photos'}: hints are for one photo, here are 2" in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_networks_that_give_one_answer_alone(model, photo, tmp_path, capsys):
+    for options in (
+        ["--vividness", 0.5], ["--hint", "1,2,#102030"], ["--variants", 2], ["--confidence"]
+    ):  # fmt: skip
+        line = failed(capsys, "colorize", photo, "-o", tmp_path / "out", "--model", model, *options)
+        assert "encoder_decoder: gives" in line and "take colornet" in line
+    assert not list(tmp_path.glob("out/*"))
+
+
+def test_they_say_so_in_one_line_for_a_folder_too(model, photo, tmp_path, capsys):
+    (tmp_path / "photos").mkdir()
+    for name in "ab":
+        (tmp_path / f"photos/{name}.png").write_bytes(photo.read_bytes())
+    asked = ["--model", model, "--vividness", 1]
+    line = failed(capsys, "colorize", tmp_path / "photos", "-o", tmp_path / "out", *asked)
+    assert "encoder_decoder: gives" in line
+
+
+@pytest.mark.parametrize(
+    "options, error",
+    [
+        (["--vividness", "2"], "2 is not between 0 and 1"),
+        (["--vividness", "-0.1"], "-0.1 is not between 0 and 1"),
+        (["--vividness", "nan"], "nan is not between 0 and 1"),
+        (["--variants", "0"], "0 is not a whole number above 0"),
+    ],
+)
+def test_options_out_of_range(options, error, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["colorize", "a.png", "-o", "b.png", *options])
+    assert stop.value.code == 2 and capsys.readouterr().err.splitlines()[-1].endswith(error)

@@ -6,6 +6,7 @@ import cv2
 import keras
 import numpy as np
 import pytest
+from conftest import tiny
 from PIL import Image
 from skimage.color import lab2rgb, rgb2lab
 
@@ -117,7 +118,7 @@ def test_colours_are_predicted_near_the_size_of_training(shape, expected, networ
 @pytest.mark.parametrize("name", models.MODELS)
 def test_every_network_colours_any_size(name):
     keras.utils.set_random_seed(0)
-    built = models.build(name, width=8)
+    built = tiny(name)
     pixels = np.random.default_rng(0).integers(0, 256, (100, 333), np.uint8)
     result = colorize.colorize(built, Photo(pixels))
     assert result.pixels.shape == (100, 333, 3)
@@ -288,4 +289,46 @@ def test_no_photos(network, tmp_path):
         colorize_files(network, [tmp_path], tmp_path / "out")
     with pytest.raises(PhotoError, match="gone: no such file or folder"):
         colorize_files(network, [tmp_path / "gone"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+# Variants and confidence maps
+
+
+def test_folder_with_variants_and_confidence(folder, beginner, tmp_path):
+    out = tmp_path / "out"
+    report = colorize_files(beginner, [folder], out, count=2, confidence=True)
+    names = [
+        f"{base}{word}.{kind}"
+        for base, kind in (("a", "png"), ("in/a", "png"), ("in/b", "jpg"))
+        for word in ("", "-variant2", "-confidence")
+    ]
+    assert files(out) == sorted(names) and len(report["done"]) == 3
+    for name in names:
+        with Image.open(out / name) as image:
+            assert image.mode == ("L" if "confidence" in name else "RGB")
+    before = contents(out)
+    assert len(colorize_files(beginner, [folder], out, count=2)["kept"]) == 3
+    assert contents(out) == before
+
+
+@pytest.mark.parametrize("word", ["variant2", "confidence"])
+@pytest.mark.parametrize("force", [False, True])
+def test_no_photo_is_overwritten_by_what_lies_beside_a_result(
+    word, force, folder, beginner, tmp_path
+):
+    # The photo to be coloured has itself the name that goes with the result's.
+    photo = folder / f"b-{word}.png"
+    write_photo(photo, Photo(np.zeros((9, 9), np.uint8)))
+    before = contents(folder)
+    with pytest.raises(PhotoError, match="choose another"):
+        colorize_files(beginner, [photo], folder / "b.png", force, count=2, confidence=True)
+    assert contents(folder) == before
+
+
+def test_variants_do_not_replace_the_result_of_another_photo(folder, beginner, tmp_path):
+    # "a-variant2.png" would be the name of two results.
+    write_photo(folder / "a-variant2.png", Photo(np.zeros((9, 9), np.uint8)))
+    with pytest.raises(PhotoError, match="same name|choose another"):
+        colorize_files(beginner, [folder], tmp_path / "out", count=2)
     assert not (tmp_path / "out").exists()

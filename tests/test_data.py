@@ -373,7 +373,8 @@ def test_epochs_and_seeds_fix_the_batches(prepared):
     assert not np.array_equal(one[0][0], other[0][0])
     first = one[0][0]
     one.on_epoch_end()
-    later = batches(prepared, **drawn, seed=3, epoch=1)
+    later = batches(prepared, **drawn, seed=3)
+    later.start(epoch=1)
     assert np.array_equal(one[0][0], later[0][0])
     assert not np.array_equal(one[0][0], first)
     assert sorted(one.order) == list(range(17)) and not np.array_equal(one.order, same.order)
@@ -410,3 +411,88 @@ def test_training_and_inference_see_the_same_L(prepared, size):
     for seen, file in zip(trained, files):
         answer = predict_ab(echo, data.read_prepared(file)) / lab.AB_SCALE
         np.testing.assert_allclose(answer[..., :1], seen, atol=1e-6)
+
+
+# What makes batches harder: age, hints, mixed sizes
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea"])
+def test_aged_photos_are_recognisable(name):
+    photo = np.asarray(Image.fromarray(data.square(sample(name), 128)).convert("L"))
+    before, seen = photo.copy(), set()
+    for seed in range(60):
+        old = data.aged(photo, np.random.default_rng(seed))
+        assert old.dtype == np.uint8 and old.shape == photo.shape
+        assert np.array_equal(old, data.aged(photo, np.random.default_rng(seed)))
+        assert np.corrcoef(old.ravel(), photo.ravel())[0, 1] > 0.8
+        seen.add(old.tobytes())
+    assert len(seen) == 60 and np.array_equal(photo, before)
+
+
+def test_age_changes_L_alone(prepared):
+    L, ab = batches(prepared)[0]
+    same, _ = batches(prepared, age=0.0)[0]
+    old, colours = batches(prepared, age=1.0)[0]
+    assert np.array_equal(same, L) and np.array_equal(colours, ab)
+    assert old.shape == L.shape and old.dtype == np.float32 and np.abs(old).max() <= 1 + 1e-5
+    assert (np.abs(old - L).max((1, 2, 3)) > 0.01).all()
+
+
+def test_age_is_the_share_of_grey_photos_half_of_them_aged(prepared):
+    counts = Counter()
+    for seed in range(30):
+        found = batches(prepared, age=0.5, seed=seed, size=32, batch_size=17)
+        for L, pixels in zip(found[0][0], found.photos(0)):
+            grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+            plain = color.rgb2lab(np.dstack([grey] * 3))[..., :1] / 50 - 1
+            own = color.rgb2lab(pixels)[..., :1] / 50 - 1
+            near = [np.abs(L - x).max() < 1e-4 for x in (own, plain)]
+            counts["own" if near[0] else "grey" if near[1] else "aged"] += 1
+    shares = [counts[kind] / (30 * 17) for kind in ("own", "grey", "aged")]
+    np.testing.assert_allclose(shares, [0.5, 0.25, 0.25], atol=0.07)
+
+
+def test_hints_lie_beside_L_and_are_true(prepared):
+    plain, hinted = batches(prepared), batches(prepared, hints=True)
+    shares, as_before = [], []
+    for i in range(len(plain)):
+        (L, ab), (x, colours) = plain[i], hinted[i]
+        assert x.shape == (*L.shape[:3], 4) and x.dtype == colours.dtype == np.float32
+        assert np.array_equal(x[..., :1], L)
+        as_before += [np.allclose(*pair, atol=1e-6) for pair in zip(ab, colours)]
+        mask = x[..., 3]
+        assert np.isin(mask, (0, 1)).all() and (x[mask == 0][:, 1:] == 0).all()
+        for hints, true in zip(x[..., 1:], colours):
+            shares.append(hints[..., 2].mean())
+            where = hints[..., 2] == 1
+            if where.any():  # patches of means: near the truth, though not the truth itself
+                assert np.abs(hints[where][:, :2] - true[where]).mean() < 0.2 * np.ptp(true)
+    assert 0 < np.mean(np.array(shares) == 0) < 1 and max(shares) < 0.5
+    assert 0.5 < np.mean(as_before) < 1  # the others are dyed
+
+
+def test_mixed_sizes_come_in_turn(prepared):
+    found = batches(prepared, mixed=True, hints=True)
+    for epoch in range(3):
+        for i in range(len(found)):
+            size = (32, 64, 96)[(i + epoch) % 3]
+            x, ab = found[i]
+            assert x.shape[1:] == (size, size, 4) and ab.shape[1:] == (size, size, 2)
+        found.on_epoch_end()
+
+
+def test_start_gives_an_epochs_batches_again(prepared):
+    everything = dict(augment=True, hints=True, age=0.5, mixed=True, shuffle=True, seed=2)
+    one, other = batches(prepared, **everything), batches(prepared, **everything)
+    for _ in range(3):
+        one.on_epoch_end()
+    other.start(3)
+    for i in range(len(one)):
+        assert all(map(np.array_equal, one[i], other[i]))
+    other.start(2)
+    assert not np.array_equal(one.order, other.order)
+    # Crops and order are the same without hints.
+    young, plain = (
+        batches(prepared, **everything | dict(hints=hints, age=0.0)) for hints in (True, False)
+    )
+    assert np.array_equal(young[1][0][..., :1], plain[1][0])

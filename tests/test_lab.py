@@ -9,7 +9,7 @@ import tensorflow as tf
 from skimage import color
 
 import colornet
-from colornet import lab
+from colornet import gamut, lab
 
 AXIS = np.linspace(0, 255, 33).round()
 CUBE = np.stack(np.meshgrid(AXIS, AXIS, AXIS, indexing="ij"), -1).reshape(-1, 3) / 255
@@ -153,3 +153,27 @@ def test_tensorflow_is_imported_by_export_alone():
             names = [alias.name for alias in getattr(node, "names", []) if hasattr(alias, "name")]
             names += [getattr(node, "module", None) or ""]
             assert not any(name.split(".")[0] == "tensorflow" for name in names), file
+
+
+def test_the_table_of_the_gamut_agrees_with_the_bisection():
+    rng = np.random.default_rng(5)
+    colours = np.concatenate(
+        [rng.uniform(0, 100, (300, 300, 1)), rng.normal(0, 60, (300, 300, 2))], axis=-1
+    ).astype(np.float32)
+    planes = [np.ascontiguousarray(colours[..., i]) for i in range(3)]
+    gamut.fit(*planes)
+    exact = np.asarray(lab.fit_gamut(colours))
+    away = np.hypot(planes[1] - exact[..., 1], planes[2] - exact[..., 2])
+    assert np.mean(away > 0.5) < 1e-3 and away.mean() < 0.03
+    # What sRGB shows stays as it is, the yellows beyond the hollow of the gamut too.
+    inside = np.asarray(lab.in_gamut(colours))
+    assert (away[inside] == 0).all()
+    for rgb in ([1, 1, 0], [1, 0, 0], [0, 0, 1], [0, 1, 1], [1, 1, 1], [0, 0, 0]):
+        shown = np.array(lab.rgb_to_lab(np.float32(rgb))).reshape(3, 1, 1)
+        before = shown.copy()
+        gamut.fit(*shown)
+        np.testing.assert_allclose(shown, before, atol=0.05)
+
+
+def test_lightness_is_the_L_of_lab():
+    np.testing.assert_array_equal(lab.lightness(CUBE), np.asarray(lab.rgb_to_lab(CUBE))[..., 0])

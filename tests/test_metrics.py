@@ -174,8 +174,8 @@ def test_table_of_a_prepared_set(evaluated, prepared):
         values = {metric: values[i] for metric, values in photos["grey"].items()}
         assert values["psnr"] == pytest.approx(peak_signal_noise_ratio(true, grey), abs=0.02)
         assert values["ssim"] == pytest.approx(float(tf.image.ssim(true, grey, 255)), abs=2e-3)
-        # Not quite 0: with scikit-image's constants, ab 0 rounds to 128, 128, 127 at times.
-        assert values["colourfulness"] == pytest.approx(metrics.colourfulness(grey), abs=0.05)
+        # scikit-image's own is not quite 0: its ab 0 rounds to 128, 128, 127 at times.
+        assert values["colourfulness"] == pytest.approx(metrics.colourfulness(grey), abs=0.2)
         assert values["colourfulness"] < 0.2
         difference = color.deltaE_ciede2000(color.rgb2lab(true), color.rgb2lab(grey)).mean()
         assert values["ciede2000"] == pytest.approx(difference, abs=0.02)

@@ -6,15 +6,19 @@ import shutil
 import keras
 import numpy as np
 import pytest
+from conftest import tiny
 
 from colornet import models
 from colornet.models import MODELS
+from colornet.models.colornet import GlobalAttention
+from colornet.models.efficientnet_lite import imagenet
 
-PARAMETERS = dict(encoder_decoder=4_183_668, eight_conv=1_285_410)
+PAPER = "Colorization of Grayscale Images using Deep Convolution Neural Networks"
+PARAMETERS = dict(colornet=4_703_818, encoder_decoder=4_183_668, eight_conv=1_285_410)
 
 
-def tiny(name):
-    return models.build(name, width=8, **(dict(size=64) if name == "eight_conv" else {}))
+def small(name):
+    return tiny(name, **(dict(size=64) if name == "eight_conv" else {}))
 
 
 def grey(*shape):
@@ -23,7 +27,7 @@ def grey(*shape):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_maps_L_to_ab(name):
-    network = tiny(name)
+    network = small(name)
     # Far-out weights too: the range is the network's own doing, not that of fresh weights.
     network.set_weights([10 * weight for weight in network.get_weights()])
     ab = np.asarray(network(grey(3, 64, 64, 1)))
@@ -34,7 +38,7 @@ def test_maps_L_to_ab(name):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_comes_back_from_a_keras_file(name, tmp_path):
-    network, L = tiny(name), grey(2, 64, 64, 1)
+    network, L = small(name), grey(2, 64, 64, 1)
     network.save(tmp_path / "network.keras")
     loaded = models.load(tmp_path / "network.keras")
     np.testing.assert_allclose(loaded(L), network(L), atol=1e-6)
@@ -45,13 +49,13 @@ def test_parameters_and_docstring(name):
     network, doc = models.build(name), MODELS[name].__doc__
     assert network.count_params() == PARAMETERS[name]
     assert f"{PARAMETERS[name]:,} parameters" in doc
-    assert doc.startswith("Colorization of Grayscale Images using Deep Convolution Neural Networks")
+    assert doc.startswith(PAPER) == (name != "colornet")
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_layers_have_names_of_their_own(name):
     # Keras numbers what nobody named, and goes on counting in the next network.
-    first, second = tiny(name), tiny(name)
+    first, second = small(name), small(name)
     assert [layer.name for layer in first.layers] == [layer.name for layer in second.layers]
 
 
@@ -86,7 +90,7 @@ def test_eight_conv_refuses_other_sizes(size):
 
 
 def test_unknown_name_lists_the_known():
-    with pytest.raises(ValueError, match="encoder_decoder, eight_conv"):
+    with pytest.raises(ValueError, match="colornet, encoder_decoder, eight_conv"):
         models.build("resnet")
 
 
@@ -130,11 +134,110 @@ def test_load_refuses_in_one_line(run, tmp_path):
             refused(damaged(name, change))
     for change in (unknown, wider, nonsense):
         refused(damaged("config.json", change))
+    models.load(run).save(tmp_path / "network.keras")
     for change in (cut, text):
-        refused(damaged("last.keras", change) / "last.keras")
+        damaged_file = shutil.copy(tmp_path / "network.keras", tmp_path / f"{change.__name__}.keras")
+        change(damaged_file)
+        refused(damaged_file)
 
 
-def test_load_takes_runs_and_their_states(run):
+def test_load_takes_runs_and_single_files(run, tmp_path):
+    L, network = grey(1, 64, 64, 1), models.load(run)
+    network.save(tmp_path / "network.keras")
+    assert network(L).shape == (1, 64, 64, 2)
+    assert np.array_equal(models.load(tmp_path / "network.keras")(L), network(L))
+
+
+# colornet
+
+
+@pytest.fixture(scope="module")
+def hinted():
+    """L of 128x128, and the same with a saturated hint in a corner."""
+    L = grey(1, 128, 128, 1)
+    planes = np.zeros((1, 128, 128, 3), np.float32)
+    empty = np.concatenate([L, planes], axis=-1)
+    planes[0, 8:15, 8:15] = 0.6, 0.4, 1
+    return L, empty, np.concatenate([L, planes], axis=-1)
+
+
+def test_no_hints_are_the_same_as_empty_hints(beginner, hinted):
+    L, empty, _ = hinted
+    assert np.array_equal(beginner(L), beginner(empty))
+
+
+def test_a_hint_is_seen_far_away(beginner, hinted):
+    _, empty, told = hinted
+    change = np.abs(np.asarray(beginner(told)) - np.asarray(beginner(empty)))
+    assert change[0, :32, :32].max() > 1e-3
+    # Even over there, three quarters of the photo away.
+    assert (change[0, 96:, 96:].max(-1) > 0).mean() > 0.9
+
+
+def test_one_hint_does_not_reach_all_places_alike():
+    keras.utils.set_random_seed(0)
+    spread = GlobalAttention(4)
+    x = np.random.default_rng(0).normal(size=(1, 4, 6, 32)).astype(np.float32)
+    pools = np.zeros((1, 4, 6, 4), np.float32)
+    assert np.ptp(spread(x, pools) - x, axis=(1, 2)).max() < 1e-6
+    pools[0, 1, 2] = 1
+    assert np.ptp(spread(x, pools) - x, axis=(1, 2)).max() > 1e-2
+
+
+def test_hints_where_the_mask_is_0_are_not_seen(beginner, hinted):
+    _, empty, _ = hinted
+    noise = empty.copy()
+    noise[..., 1:3] = grey(1, 128, 128, 2)
+    assert np.array_equal(beginner(noise), beginner(empty))
+
+
+@pytest.mark.parametrize("height, width", [(32, 32), (64, 96), (160, 32)])
+def test_colornet_takes_any_multiple_of_32(height, width, beginner):
+    assert beginner(grey(1, height, width, 1)).shape == (1, height, width, 2)
+    assert beginner(grey(2, height, width, 4)).shape == (2, height, width, 2)
+
+
+@pytest.mark.parametrize("height, width", [(64, 100), (48, 64), (250, 250)])
+@pytest.mark.parametrize("channels", [1, 4])
+def test_colornet_refuses_other_sizes(height, width, channels, beginner):
+    with pytest.raises(ValueError, match=f"L is {height}x{width}: .* multiples of 32"):
+        beginner(grey(1, height, width, channels))
+
+
+def test_colornet_comes_back_with_hints_and_prior(beginner, hinted, tmp_path):
+    beginner.save(tmp_path / "network.keras")
+    loaded = models.load(tmp_path / "network.keras")
+    np.testing.assert_allclose(loaded(hinted[2]), beginner(hinted[2]), atol=1e-6)
+    for name in ("logits", "mean"):
+        for mine, theirs in zip(loaded.get_layer(name).weights, beginner.get_layer(name).weights):
+            assert np.array_equal(mine, theirs)
+
+
+# Mean and standard deviation of each stage's features. Of weights checked against the
+# PyTorch port, whose features they gave to 1.5e-5.
+FEATURES = [
+    ((32, 32, 16), -0.16101454, 11.67392445),
+    ((16, 16, 24), -0.07630406, 11.32398605),
+    ((8, 8, 40), 0.64505464, 8.10312366),
+    ((4, 4, 112), -0.58405924, 4.96918488),
+    ((2, 2, 320), -0.09063201, 1.83370841),
+]
+
+
+def test_encoder_is_that_of_imagenet():
+    L = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 1)).astype(np.float32)
+    features = [np.asarray(feature) for feature in imagenet()(L)]
+    assert len(features) == len(FEATURES)
+    for feature, (shape, mean, deviation) in zip(features, FEATURES):
+        assert feature.shape[1:] == shape
+        # Kernels in float16 would move them by 0.3 %.
+        assert feature.mean() == pytest.approx(mean, abs=5e-3 * deviation)
+        assert feature.std() == pytest.approx(deviation, rel=5e-3)
+
+
+def test_colornets_encoder_is_the_same(beginner):
     L = grey(1, 64, 64, 1)
-    best, last = models.load(run), models.load(run / "last.keras")
-    assert best(L).shape == last(L).shape == (1, 64, 64, 2)
+    ends = [f"block{number}_project_bn" for number in (0, 15)]
+    for name in ends:
+        parts = [keras.Model(net.input, net.get_layer(name).output) for net in (beginner, imagenet())]
+        np.testing.assert_allclose(parts[0](L), parts[1](L), atol=1e-4)

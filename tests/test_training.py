@@ -4,17 +4,19 @@ import json
 import os
 import shutil
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-from conftest import TINY, start
+from conftest import SMALL, TINY, start, tiny
 from PIL import Image
 
-from colornet import data, models, training
+from colornet import bins, data, models, training
+from colornet.models import efficientnet_lite
 from colornet.photos import PhotoError
 
-FILES = {"config.json", "history.csv", "best.weights.h5", "last.keras", "previews"}
+FILES = {"config.json", "history.csv", "best.weights.h5", "last.weights.h5", "previews"}
 
 
 def losses(run):
@@ -85,13 +87,14 @@ def test_a_finished_run_is_left_as_it_is(run, prepared):
     before = content(run)
     network = training.train(prepared, run, epochs=6, verbose=0, **TINY)
     assert content(run) == before
-    last = models.load(run / "last.keras")
+    last = tiny("encoder_decoder")
+    last.load_weights(run / "last.weights.h5")
     for mine, saved in zip(network.get_weights(), last.get_weights()):
         assert np.array_equal(mine, saved)
 
 
 def test_a_row_without_its_state_is_done_again(begun, run, prepared, tmp_path):
-    # A kill between history.csv and last.keras: the second epoch is in one, not in the other.
+    # A kill between history.csv and last.weights.h5: the second epoch is in one, not in the other.
     folder = shutil.copytree(begun, tmp_path / "run")
     lines = (run / "history.csv").read_text().splitlines(keepends=True)
     (folder / "history.csv").write_text("".join(lines[:3]))
@@ -102,14 +105,14 @@ def test_a_row_without_its_state_is_done_again(begun, run, prepared, tmp_path):
 
 def test_killed_training_goes_on(run, prepared, tmp_path):
     folder = tmp_path / "run"
-    arguments = f"--width 8 --size 64 --batch-size 4 --epochs 500 -o {folder}".split()
-    process = start("-m", "colornet", "train", prepared, *arguments)
-    while process.poll() is None and not (folder / "last.keras").exists():
+    arguments = "--model encoder_decoder --width 8 --size 64 --batch-size 4 --epochs 500".split()
+    process = start("-m", "colornet", "train", prepared, *arguments, "-o", folder)
+    while process.poll() is None and not (folder / "last.weights.h5").exists():
         time.sleep(0.01)
     time.sleep(0.1)  # into the next epoch
     process.kill()
     output = process.communicate()[0]
-    assert (folder / "last.keras").exists(), output
+    assert (folder / "last.weights.h5").exists(), output
     rows = len(training.read_history(folder))
     assert 1 <= rows < 500
     training.train(prepared, folder, epochs=rows + 1, verbose=0, **TINY)
@@ -127,6 +130,7 @@ def test_killed_training_goes_on(run, prepared, tmp_path):
         (dict(options=dict(width=16)), "options"),
         (dict(loss="mae"), "loss"),
         (dict(optimizer="sgd"), "optimizer"),
+        (dict(initial="imagenet"), "initial"),
     ],
 )
 def test_a_run_goes_on_only_as_it_began(begun, prepared, change, named):
@@ -157,11 +161,162 @@ def test_sets_without_photos_are_refused(prepared, tmp_path):
 
 def test_a_loss_that_explodes_leaves_the_last_epoch(begun, prepared, tmp_path):
     folder = shutil.copytree(begun, tmp_path / "run")
-    state = (folder / "last.keras").read_bytes()
+    state = (folder / "last.weights.h5").read_bytes()
     with pytest.raises(ValueError, match="no longer finite in epoch 2"):
         training.train(prepared, folder, epochs=2, verbose=0, **TINY | dict(learning_rate=1e30))
-    assert (folder / "last.keras").read_bytes() == state
+    assert (folder / "last.weights.h5").read_bytes() == state
     assert len(training.read_history(folder)) == 1
+
+
+# colornet
+
+OWN = dict(options=SMALL["colornet"], size=64, batch_size=4, verbose=0)
+
+
+@pytest.fixture(scope="module")
+def own(prepared, tmp_path_factory):
+    """A tiny colornet's unbroken run of 2 epochs; its folder as a kill in the second left it."""
+    folder, killed = (tmp_path_factory.mktemp("own") / name for name in ("unbroken", "killed"))
+    draw = training.preview
+
+    def copy_and_draw(network, photos, path):
+        if path.name == "002.png":  # the second epoch's row is written, its state is not
+            shutil.copytree(folder, killed)
+        draw(network, photos, path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "WARM_UP", 8)
+        patch.setattr(training, "preview", copy_and_draw)
+        network = training.train(prepared, folder, epochs=2, **OWN)
+    return dict(network=network, run=folder, killed=killed)
+
+
+def test_colornet_trains_by_its_recipe(own):
+    assert {file.name for file in own["run"].iterdir()} == FILES
+    config = json.loads((own["run"] / "config.json").read_text())
+    recipe = models.RECIPES["colornet"]
+    assert config["model"] == "colornet" and config["options"] == dict(width=24)
+    assert [config[key] for key in ("initial", "loss", "optimizer")] == [
+        "imagenet", "distribution", "adamw"
+    ]  # fmt: skip
+    (stage,) = config["stages"]
+    departures = dict(from_epoch=1, size=64, batch_size=4)
+    kept = ("learning_rate", "schedule", "augment", "mixed", "hints", "age")
+    assert {key: stage[key] for key in (*departures, *kept)} == departures | {
+        key: recipe[key] for key in kept
+    }
+    assert np.isfinite(losses(own["run"])).all()
+    assert losses(own["run"])[1, 0] < losses(own["run"])[0, 0]
+    previews = sorted((own["run"] / "previews").iterdir())
+    assert [Image.open(file).size for file in previews] == [(3 * 64, 64)] * 2
+
+
+def test_what_train_returns_gives_colours(own):
+    network = own["network"]
+    assert network.name == "colornet" and network.output_shape[-1] == 2
+    last = tiny("colornet")
+    trained = keras.Model(last.input, last.get_layer("logits").output)
+    trained.load_weights(own["run"] / "last.weights.h5")
+    x = np.random.default_rng(0).uniform(-1, 1, (1, 64, 64, 4)).astype(np.float32)
+    assert np.array_equal(last(x), network(x))
+    # The best weights are whole by themselves, the prior among them.
+    best = models.load(own["run"])
+    assert np.array_equal(best.get_layer("mean").prior, network.get_layer("mean").prior)
+    assert best(x).shape == (1, 64, 64, 2)
+
+
+def test_prior_is_that_of_the_training_photos(own, prepared):
+    prior = np.asarray(own["network"].get_layer("mean").prior)
+    assert prior.shape == (261,) and (prior >= 0).all()
+    assert prior.sum() == pytest.approx(1, abs=1e-5)
+    found = data.PhotoBatches(data.split_files(prepared, "train"), 64, 17)
+    seen = found[0][1].reshape(-1, 2) * 110
+    # The encoding keeps means; and near bins are counted, far ones are not.
+    np.testing.assert_allclose(prior @ bins.centres(), seen.mean(0), atol=0.5)
+    empty = np.array([np.hypot(*(seen - centre).T).min() > 30 for centre in bins.centres()])
+    assert empty.any() and prior[empty].max() < 1e-4 < prior[~empty].max()
+
+
+def test_frozen_layers_stay_as_imagenet_left_them(own):
+    frozen, moved = models.RECIPES["colornet"]["frozen"], []
+    for layer in efficientnet_lite.imagenet().layers:
+        same = own["network"].get_layer(layer.name).get_weights()
+        equal = [np.array_equal(mine, theirs) for mine, theirs in zip(layer.get_weights(), same)]
+        if layer.name.startswith(frozen):
+            assert all(equal), layer.name
+        elif equal:
+            moved.append(not all(equal))
+    assert len(moved) > 30 and all(moved)
+
+
+def test_learning_rate_warms_up_and_falls(own, monkeypatch):
+    # At the last of an epoch's 5 steps: 5 of 8 warm-up steps, then 9 of 10 steps along the cosine.
+    rates = [row["learning_rate"] for row in training.read_history(own["run"])]
+    assert rates == pytest.approx([5 / 8 * 1e-3, (0.01 + 0.99 * 0.0244717) * 1e-3], rel=1e-4)
+    # Every step of epochs 3 to 6, 50 steps each.
+    monkeypatch.setattr(training, "WARM_UP", 20)
+    cosine, seen = training.Cosine(peak=1e-2, first=2, last=6, steps=50), []
+    cosine.set_model(keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)]))
+    cosine.model.compile("sgd", "mse")
+    for epoch in range(2, 6):
+        cosine.on_epoch_begin(epoch)
+        for batch in range(50):
+            cosine.on_train_batch_begin(batch)
+            seen.append(float(cosine.model.optimizer.learning_rate))
+    assert seen[:19] == pytest.approx([1e-2 * step / 20 for step in range(1, 20)], rel=1e-4)
+    assert (np.diff(seen[:20]) > 0).all() and (np.diff(seen[20:]) < 0).all()
+    assert seen[100] == pytest.approx(0.505e-2, rel=1e-4)  # half-way
+    assert seen[-1] == pytest.approx(1e-4, rel=0.01)
+
+
+def test_a_killed_colornet_goes_on_as_if_unbroken(own, prepared, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "WARM_UP", 8)
+    folder = shutil.copytree(own["killed"], tmp_path / "run")
+    assert len(training.read_history(folder)) == 2  # of which one will be done again
+    network = training.train(prepared, folder, epochs=2, **OWN)
+    history, whole = training.read_history(folder), training.read_history(own["run"])
+    for key in ("epoch", "steps", "learning_rate"):
+        assert [row[key] for row in history] == [row[key] for row in whole]
+    np.testing.assert_allclose(losses(folder), losses(own["run"]), rtol=1e-3)
+    assert len(json.loads((folder / "config.json").read_text())["stages"]) == 1
+    prior, same = (net.get_layer("mean").prior for net in (network, own["network"]))
+    assert np.array_equal(prior, same)
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_initial_run_gives_the_layers_that_agree(own, prepared, tmp_path, kind):
+    source = models.load(own["run"])
+    wider = OWN | dict(options=dict(width=36))
+    network = training.train(prepared, tmp_path / "run", epochs=0, initial=kind(own["run"]), **wider)
+    agree = {True: 0, False: 0}
+    for layer in network.layers:
+        mine, theirs = layer.get_weights(), source.get_layer(layer.name).get_weights()
+        if mine:
+            fits = [w.shape for w in mine] == [w.shape for w in theirs]
+            agree[fits] += 1
+            assert not fits or layer.name == "mean" or all(map(np.array_equal, mine, theirs))
+    assert agree[True] > 60 and agree[False] > 5  # the encoder; the decoder is wider
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_initial_may_be_a_path_and_is_written_down(run, prepared, tmp_path, kind):
+    start_from = TINY | dict(initial=kind(run), verbose=0)
+    training.train(prepared, tmp_path / "run", epochs=1, **start_from)
+    assert json.loads((tmp_path / "run/config.json").read_text())["initial"] == str(run)
+    # Begun where the other run ended, not with fresh weights.
+    assert losses(tmp_path / "run")[0, 0] < losses(run)[1, 0]
+    training.train(prepared, tmp_path / "run", epochs=1, **start_from)  # the same, so it may go on
+
+
+def test_initial_that_is_nowhere_is_refused(prepared, tmp_path):
+    with pytest.raises(ValueError, match="no trained network there") as error:
+        training.train(prepared, tmp_path / "run", initial="nowhere", **OWN)
+    assert "\n" not in str(error.value) and not (tmp_path / "run").exists()
+
+
+def test_colornet_without_its_loss_trains_on_colours(prepared, tmp_path):
+    network = training.train(prepared, tmp_path / "run", epochs=0, **OWN | dict(loss="mse"))
+    assert network.loss == "mse"
 
 
 def test_jax_trains_the_same_network(jax_process):
@@ -171,7 +326,16 @@ def test_jax_trains_the_same_network(jax_process):
     assert np.isfinite(losses(folder)).all() and losses(folder).shape == (2, 2)
     assert json.loads((folder / "config.json").read_text())["versions"]["backend"] == "jax"
     # What one backend saved, the other loads: the same colours.
-    network = models.load(folder / "last.keras")
+    network = tiny("encoder_decoder")
+    network.load_weights(folder / "last.weights.h5")
     assert keras.backend.backend() == os.environ.get("KERAS_BACKEND", "tensorflow")
     ab = network.predict_on_batch(jax_process["L"])
     np.testing.assert_allclose(ab, jax_process["ab"], atol=1e-3)
+
+
+def test_jax_trains_colornet(jax_process):
+    folder = jax_process["own_run"]
+    assert {file.name for file in folder.iterdir()} == FILES
+    assert np.isfinite(losses(folder)).all() and losses(folder).shape == (1, 2)
+    ab = models.load(folder).predict_on_batch(jax_process["L"])
+    np.testing.assert_allclose(ab, jax_process["own_ab"], atol=1e-3)

@@ -5,15 +5,30 @@ from pathlib import Path
 
 import keras
 
+from colornet.models import colornet as own
 from colornet.models.eight_conv import eight_conv
-from colornet.models.encoder_decoder import encoder_decoder
+from colornet.models.encoder_decoder import PAPER, encoder_decoder
 
 RELEASED = Path(__file__).parents[2] / "saved_models"
 
 MODELS = {
+    "colornet": own.colornet,
     "encoder_decoder": encoder_decoder,
     "eight_conv": eight_conv,
 }
+
+_PAPER = dict(
+    initial=None,
+    frozen=(),
+    schedule="constant",
+    augment=True,
+    mixed=False,
+    hints=False,
+    age=0.0,
+) | {key: PAPER[key] for key in ("loss", "optimizer", "learning_rate", "batch_size", "size")}
+
+# How each is trained unless told otherwise, see `training.train`.
+RECIPES = {"colornet": own.RECIPE, "encoder_decoder": _PAPER, "eight_conv": _PAPER}
 
 
 def build(name, **options):

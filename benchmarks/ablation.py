@@ -1,0 +1,165 @@
+"""What helped and what did not: short runs, one choice changed in each, on the validation split.
+
+    python benchmarks/ablation.py PREPARED -o saved_models/colornet/ablation.json
+
+Every run sees the same 3,000 training photos for three epochs at about 96 pixels. Goes on behind
+the last finished run; a name or more behind the folder does these runs alone.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+from colornet import bins, data, lab, losses, models, steer, training
+from colornet.colorize import HINT_SIDE
+from colornet.hints import reveal
+from colornet.metrics import colourfulness, luma, psnr
+
+PHOTOS, EPOCHS, SIZE, BATCH = 3000, 3, 96, 32
+VALIDATION = 512  # photos
+HINTS = 5
+
+
+def _terms(mean=losses.log_error, edges=losses.EDGE_WEIGHT, weights=None):
+    def loss(ab, logits):
+        target = ops.average_pool(ab * lab.AB_SCALE, bins.STRIDE, bins.STRIDE)
+        error = bins.expectation(ops.softmax(logits, axis=-1)) - target
+        total = losses.cross_entropy(target, logits, weights) + edges * losses.edge_error(error)
+        return total + mean(error)
+
+    return loss
+
+
+def _huber(error):
+    """Huber of the mean's error in steps of a bin, delta one ab unit, as in arXiv 1705.02999."""
+    size = ops.abs(error)
+    huber = ops.where(size < 1, size**2 / 2, size - 0.5) / bins.STEP
+    return ops.mean(huber, axis=(1, 2, 3))
+
+
+def _none(error):
+    return 0 * ops.mean(error, axis=(1, 2, 3))
+
+
+# Each departs from the recipe of models/colornet.py in one thing.
+VARIANTS = {
+    "the recipe": dict(),
+    "loss: cross-entropy alone": dict(mean=_none, edges=0.0),
+    "loss: Huber on the mean": dict(mean=_huber),
+    "loss: no term for edges": dict(edges=0.0),
+    "loss: rebalanced as in CIC": dict(rebalanced=True),
+    "first weights: random": dict(initial=None, frozen=()),
+    "encoder: all of it trained": dict(frozen=()),
+    "no grey or aged photos": dict(age=0.0),
+    "no hints": dict(hints=False),
+    "one size": dict(mixed=False),
+    "no random crops": dict(augment=False),
+    "Adam, constant 1e-3": dict(optimizer="adam", schedule="constant"),
+    "EMA of the weights": dict(ema=True),
+}
+
+
+def _fit(
+    folder,
+    mean=losses.log_error,
+    edges=losses.EDGE_WEIGHT,
+    rebalanced=False,
+    ema=False,
+    **settings,
+):
+    """One run; returns the network."""
+    recipe = models.RECIPES["colornet"] | dict(size=SIZE, batch_size=BATCH) | settings
+    keras.utils.set_random_seed(0)
+    network = models.build("colornet")
+    if recipe["initial"]:
+        training.begin(network, recipe["initial"])
+    for layer in network.layers:
+        layer.trainable = not layer.name.startswith(recipe["frozen"])
+    files = data.split_files(folder, "train")[:PHOTOS]
+    prior = training.count_prior(files)
+    network.get_layer("mean").prior.assign(prior)
+    weights = bins.rebalancing(prior).astype("float32") if rebalanced else None
+    trained = keras.Model(network.input, network.get_layer("logits").output)
+    kinds = dict(adam=keras.optimizers.Adam, adamw=keras.optimizers.AdamW)
+    optimizer = kinds[recipe["optimizer"]](recipe["learning_rate"], use_ema=ema)
+    jax = keras.backend.backend() == "jax"
+    trained.compile(optimizer, _terms(mean, edges, weights), jit_compile=jax)
+    keys = ("size", "batch_size", "augment", "hints", "age", "mixed")
+    batches = data.PhotoBatches(files, shuffle=True, **{key: recipe[key] for key in keys})
+    callbacks = []
+    if recipe["schedule"] == "cosine":
+        callbacks = [training.Cosine(recipe["learning_rate"], 0, EPOCHS, len(batches))]
+    trained.fit(batches, epochs=EPOCHS, shuffle=False, callbacks=callbacks, verbose=0)
+    return network
+
+
+def _gain(network, photos, seen, vividness, hints=0):
+    """Mean gain over grey in dB, and colourfulness, of photos at their own size."""
+    logits_of, prior = steer.up_to_logits(network), steer.prior(network)
+    rng = np.random.default_rng(0)
+    gains, colours = [], []
+    for start in range(0, len(photos), BATCH):
+        true = photos[start : start + BATCH]
+        Lab = ops.convert_to_numpy(lab.rgb_to_lab(true.astype(np.float32) / 255))
+        L, _ = lab.to_network(lab.rgb_to_lab(seen[start : start + BATCH].astype(np.float32) / 255))
+        planes = np.zeros((*true.shape[:3], 3), np.float32)
+        for one, ab in zip(planes, Lab[..., 1:]):
+            for _ in range(hints):
+                row, column = rng.integers(HINT_SIDE // 2, true.shape[1] - HINT_SIDE // 2, 2)
+                reveal(one, ab, row, column, HINT_SIDE)
+        logits = logits_of.predict_on_batch(np.concatenate([L, planes], axis=-1))
+        ab = ops.image.resize(steer.colour(logits, prior, vividness), true.shape[1:3], "bicubic")
+        grey = np.concatenate([Lab[..., :1], 0 * Lab[..., 1:]], axis=-1)
+        painted = ops.concatenate([Lab[..., :1], ab], axis=-1)
+        rgb, without = (
+            np.round(255 * ops.convert_to_numpy(lab.lab_to_rgb(x))) for x in (painted, grey)
+        )
+        gains += [psnr(t, p) - psnr(t, g) for t, p, g in zip(true, rgb, without)]
+        colours += [colourfulness(p) for p in rgb]
+    return round(float(np.mean(gains)), 3), round(float(np.mean(colours)), 2)
+
+
+def _old(photos):
+    rng = np.random.default_rng(0)
+    return np.stack([np.repeat(data.aged(luma(p), rng)[..., None], 3, -1) for p in photos])
+
+
+def measure(folder, name):
+    """Trains one variant and scores it."""
+    network = _fit(folder, **VARIANTS[name])
+    files = data.split_files(folder, "validation")[:VALIDATION]
+    small = np.stack([data.square(data.read_prepared(f), SIZE) for f in files])
+    large = np.stack([data.read_prepared(f) for f in files[: VALIDATION // 4]])
+    row = dict(name=name)
+    row["gain"], row["colourfulness"] = _gain(network, small, small, 0)
+    row["vivid gain"], row["vivid colourfulness"] = _gain(network, small, small, 1)
+    row[f"gain, {HINTS} hints"], _ = _gain(network, small, small, 0, HINTS)
+    row["gain, aged input"], _ = _gain(network, small, _old(small), 0)
+    row["gain at 256"], _ = _gain(network, large, large, 0)
+    return row
+
+
+def main():
+    args = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    args.add_argument("folder", metavar="PREPARED")
+    args.add_argument("names", nargs="*", help=", ".join(VARIANTS))
+    args.add_argument("-o", "--output", required=True)
+    args = args.parse_args()
+    out = Path(args.output)
+    rows = json.loads(out.read_text())["rows"] if out.exists() else []
+    for name in args.names or VARIANTS:
+        if name in [row["name"] for row in rows]:
+            continue
+        rows.append(measure(args.folder, name))
+        print(json.dumps(rows[-1]), file=sys.stderr)
+        settings = dict(photos=PHOTOS, epochs=EPOCHS, size=SIZE, validation=VALIDATION)
+        training.write_json(out, settings | dict(rows=rows))
+
+
+if __name__ == "__main__":
+    main()

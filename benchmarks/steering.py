@@ -1,0 +1,174 @@
+"""What vividness, hints, variants and a photo's size do to the colours, in figures.
+
+    python benchmarks/steering.py PREPARED [--model colornet] [--split test] [--photos 300] [-o DIR]
+
+The house protocol of `colornet evaluate`, on a fair sample of the split: 256x256, L exact, 8-bit
+sRGB, per photo and then the mean. Writes DIR/steering.json, DIR/STEERING.md and DIR/steering.png.
+"""
+
+import argparse
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import matplotlib.pyplot as plt
+import numpy as np
+from keras import ops
+from tqdm import tqdm
+
+from colornet import data, lab, models, steer
+from colornet.colorize import HINT_SIDE, compose, network_input, predict_ab
+from colornet.files import atomic
+from colornet.hints import reveal
+from colornet.metrics import ciede2000, colourfulness, interval, psnr
+from colornet.training import write_json
+
+VIVIDNESS = (0, 0.25, 0.5, 0.75, 1)
+HINTS = (0, 1, 2, 5, 10, 20)
+VARIANTS = 5
+SIZES = (160, 256, 512, 1024, 2048)
+
+
+def _lab(rgb):
+    return ops.convert_to_numpy(lab.rgb_to_lab(rgb.astype(np.float32) / 255))
+
+
+def _scores(true, true_lab, rgb):
+    return dict(
+        psnr=psnr(true, rgb),
+        ciede2000=ciede2000(true_lab, _lab(rgb)),
+        colourfulness=colourfulness(rgb),
+    )
+
+
+def _hinted(true_lab, rng):
+    """Hint planes with ever more random patches of true colour, `(len(HINTS), H, W, 3)`."""
+    planes = np.zeros((*true_lab.shape[:2], 3), np.float32)
+    stages, places = [], []
+    for number in range(HINTS[-1] + 1):
+        if number in HINTS:
+            stages.append(planes.copy())
+        # Whole patches: half a side away from the rim.
+        row, column = rng.integers(HINT_SIDE // 2, 256 - HINT_SIDE // 2, 2)
+        places.append((row, column))
+        reveal(planes, true_lab[..., 1:], row, column, HINT_SIDE)
+    return np.stack(stages), places
+
+
+def measure(network, true, seed):
+    """Every figure of one photo, uint8 RGB `(256, 256, 3)`."""
+    rng, true_lab = np.random.default_rng(seed), _lab(true)
+    logits_of, prior = steer.up_to_logits(network), steer.prior(network)
+    L = network_input(network, true)
+    x = np.concatenate([L, np.zeros((1, 256, 256, 3), np.float32)], axis=-1)
+    grey = compose(true, np.zeros((1, 1, 2), np.float32))
+    logits = logits_of.predict_on_batch(x)[0]
+
+    def painted(logits, vividness):
+        ab = ops.convert_to_numpy(steer.colour(logits, prior, vividness))
+        return compose(true, ab)
+
+    found = {("true", 0): dict(colourfulness=colourfulness(true))}
+    found["grey", 0] = _scores(true, true_lab, grey)
+    for vividness in VIVIDNESS:
+        found["vividness", vividness] = _scores(true, true_lab, painted(logits, vividness))
+    planes, places = _hinted(true_lab, rng)
+    hinted = np.concatenate([np.repeat(L, len(HINTS), axis=0), planes], axis=-1)
+    for number, answer in zip(HINTS, logits_of.predict_on_batch(hinted)):
+        rgb = painted(answer, 0)
+        found["hints", number] = dict(psnr=psnr(true, rgb))
+        if number == 1:  # how well the hint's colour holds at its place
+            half, (row, column) = HINT_SIDE // 2, places[0]
+            at = np.s_[row - half : row + half + 1, column - half : column + half + 1, 1:]
+            error = _lab(rgb)[at].mean((0, 1)) - true_lab[at].mean((0, 1))
+            found["hints", 1]["ab error at the hint"] = float(np.hypot(*error))
+    several = steer.variants(network, x, VARIANTS, seed)
+    scores = [psnr(true, painted(one, steer.VIVIDNESS)) for one in several]
+    found["variants", VARIANTS] = dict(single=scores[0], best=max(scores))
+    safe = [psnr(true, painted(one, 0)) for one in several]
+    found["variants", VARIANTS] |= dict(safe_single=safe[0], safe_best=max(safe))
+    fields = {}
+    for size in SIZES:
+        photo = data.square(true, size)
+        # The network's own field: chroma that sRGB can show depends on L, which resizing changes.
+        fields[size] = cv2.resize(predict_ab(network, photo), (64, 64))
+    for size in SIZES:
+        away = np.hypot(*np.moveaxis(fields[size] - fields[256], -1, 0)).mean()
+        found["size", size] = {"ab units from 256 px": float(away)}
+    return found
+
+
+def table(report):
+    """The report as Markdown."""
+    lines = [
+        f"`python benchmarks/steering.py DIR --model {report['model']} --photos {report['photos']}`, "
+        f"on {report['photos']} photos of the {report['split']} split:\n",
+        "| what | amount | figures |",
+        "|---|---|---|",
+    ]
+    for row in report["rows"]:
+        cells = [
+            f"{name} {value['mean']:.2f} ± {(value['high'] - value['low']) / 2:.2f}"
+            for name, value in row.items()
+            if isinstance(value, dict)
+        ]
+        lines.append(f"| {row['what']} | {row['amount']} | {', '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def plot(report, path):
+    """Vividness against PSNR, CIEDE2000 and colourfulness; hints against PSNR."""
+    figure, axes = plt.subplots(1, 4, figsize=(14, 3.2), layout="constrained")
+    rows = {what: [r for r in report["rows"] if r["what"] == what] for what in ("vividness", "hints")}
+    flat = {row["what"]: row for row in report["rows"] if row["what"] in ("grey", "true")}
+    names = dict(psnr="PSNR [dB]", ciede2000="CIEDE2000", colourfulness="colourfulness")
+    for axis, (metric, name) in zip(axes, names.items()):
+        axis.plot(VIVIDNESS, [row[metric]["mean"] for row in rows["vividness"]], "o-")
+        for other, row in flat.items():
+            if metric in row:
+                axis.axhline(row[metric]["mean"], color="grey", linestyle=":")
+                axis.text(0, row[metric]["mean"], other, color="grey", va="bottom")
+        axis.set(xlabel="vividness", title=name)
+    axes[3].plot(HINTS, [row["psnr"]["mean"] for row in rows["hints"]], "o-")
+    axes[3].set(xlabel="hints of 7x7 pixels", title="PSNR [dB]")
+    with atomic(path) as temporary:
+        figure.savefig(temporary, dpi=80)
+    plt.close(figure)
+
+
+def main():
+    args = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    args.add_argument("folder", metavar="PREPARED")
+    args.add_argument("--model", default="colornet")
+    args.add_argument("--split", default="test", choices=("validation", "test"))
+    args.add_argument("--photos", type=int, default=300)
+    args.add_argument("-o", "--output", metavar="DIR", help="where the report goes")
+    args = args.parse_args()
+    network = models.load(args.model)
+    files = data.split_files(args.folder, args.split)
+    photos = [data.square(data.read_prepared(f), 256) for f in files[: args.photos]]
+    photos = [photo for photo in photos if not data.is_grey(photo)]
+    columns = {}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        work = pool.map(lambda pair: measure(network, *pair[::-1]), enumerate(photos))
+        for found in tqdm(work, total=len(photos), unit="photo", file=sys.stderr):
+            for what, values in found.items():
+                for metric, value in values.items():
+                    columns.setdefault(what, {}).setdefault(metric, []).append(value)
+    report = dict(model=args.model, split=args.split, photos=len(photos), rows=[])
+    for (what, amount), metrics in columns.items():
+        row = {metric: interval(values) for metric, values in metrics.items()}
+        report["rows"].append(dict(what=what, amount=amount) | row)
+    if args.output:
+        out = Path(args.output)
+        write_json(out / "steering.json", report)
+        plot(report, out / "steering.png")
+        with atomic(out / "STEERING.md") as temporary:
+            temporary.write_text(table(report) + "\n", encoding="utf-8")
+    print(table(report))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Colours as a distribution over ab bins: Zhang, Isola, Efros 2016, arXiv 1603.08511, section 2.
+
+The bins are the points of a grid of ab, 10 units apart, whose cells sRGB reaches.
+"""
+
+from functools import cache
+
+import keras
+import numpy as np
+from keras import ops
+from skimage.color import rgb2lab
+
+from colornet import lab
+
+STEP = 10.0  # ab units between bins
+STRIDE = 4  # pixels of L to a side of a place with a distribution of its own
+SIGMA = 5.0  # ab units, of the soft encoding
+UNIFORM = 0.5  # share of the uniform distribution in the rebalancing weights
+
+
+@cache
+def centres():
+    """The bins' ab in Lab units, float32 `(261, 2)`."""
+    # Every third level finds each cell that all 256 find; float64, so that all machines agree.
+    levels = np.arange(0, 256, 3) / 255
+    rgb = np.stack(np.meshgrid(levels, levels, levels), axis=-1)
+    cells = np.round(rgb2lab(rgb)[..., 1:].reshape(-1, 2) / STEP)
+    return (np.unique(cells, axis=0) * STEP).astype(np.float32)
+
+
+def encode(ab):
+    """Soft encoding: each colour's weights over the bins, Gaussian in their distance.
+
+    The expectation of the weights is the colour, but for the gamut's rim.
+
+    Args:
+        ab: Lab units, `(..., 2)`.
+
+    Returns:
+        float32 `(..., 261)`, summing to 1.
+    """
+    points = centres()
+    # The squared distance without |ab|^2, which the softmax cancels.
+    nearness = ops.matmul(ab, points.T) - (points**2).sum(1) / 2
+    return ops.softmax(nearness / SIGMA**2, axis=-1)
+
+
+def expectation(distribution):
+    """The mean colour of distributions `(..., 261)`: ab in Lab units, `(..., 2)`."""
+    return ops.matmul(distribution, centres())
+
+
+def rebalancing(prior):
+    """Weights that make rare colours count: 1 / (half prior + half uniform), prior mean 1.
+
+    Args:
+        prior: `(261,)`, how often training photos show each bin; sums to 1.
+    """
+    weights = 1 / ((1 - UNIFORM) * prior + UNIFORM / len(prior))
+    return weights / (prior * weights).sum()
+
+
+@keras.saving.register_keras_serializable("colornet")
+class MeanColour(keras.layers.Layer):
+    """Logits over the bins to their mean colour, in the units of `lab.to_network`.
+
+    Carries `prior`, how often the training photos show each bin, for whoever steers colours.
+    """
+
+    def build(self, shape):
+        uniform = keras.initializers.Constant(1 / shape[-1])
+        self.prior = self.add_weight(
+            shape=(shape[-1],), initializer=uniform, trainable=False, name="prior"
+        )
+
+    def call(self, logits):
+        return expectation(ops.softmax(logits, axis=-1)) / lab.AB_SCALE
+
+    def compute_output_shape(self, shape):
+        return (*shape[:-1], 2)

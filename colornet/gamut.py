@@ -1,0 +1,44 @@
+"""How much chroma sRGB can show, as a table: `lab.fit_gamut` for megapixels.
+
+The bisection of `fit_gamut` costs more than all else in colouring a photo. Here it is done once for
+each of a grid of lightnesses and hues; a photo's colours are looked up between these.
+"""
+
+from functools import cache
+
+import cv2
+import numpy as np
+from keras import ops
+
+from colornet import lab
+
+LEVELS = 401  # of L, 0 to 100
+HUES = 1441  # 0 to 360 degrees, both ends
+FAR = 200.0  # ab units, beyond any colour of sRGB
+
+
+@cache
+def _table():
+    """The greatest chroma of each L and hue, float32 `(LEVELS, HUES)`."""
+    L, hue = np.meshgrid(np.linspace(0, 100, LEVELS), np.linspace(0, 2 * np.pi, HUES), indexing="ij")
+    far = np.stack([L, FAR * np.cos(hue), FAR * np.sin(hue)], axis=-1).astype(np.float32)
+    return np.hypot(*np.moveaxis(ops.convert_to_numpy(lab.fit_gamut(far))[..., 1:], -1, 0))
+
+
+def fit(L, a, b):
+    """Takes chroma, in place, from colours that sRGB cannot show.
+
+    Args:
+        L, a, b: float32 planes `(H, W)` in Lab units, L in [0, 100].
+    """
+    chroma, hue = cv2.cartToPolar(a, b, angleInDegrees=True)
+    place = hue * np.float32((HUES - 1) / 360), L * np.float32((LEVELS - 1) / 100)
+    limit = cv2.remap(_table(), *place, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    outside = chroma > limit
+    # Near white yellow the gamut has a hollow, beyond which it goes on: asked of each colour.
+    outside[outside] = ~ops.convert_to_numpy(
+        lab.in_gamut(np.stack([L[outside], a[outside], b[outside]], axis=-1))
+    )
+    factor = limit[outside] / chroma[outside]
+    a[outside] *= factor
+    b[outside] *= factor

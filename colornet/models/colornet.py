@@ -1,0 +1,187 @@
+"""colornet's own network: a distribution of colours for every place, steered by hints."""
+
+import keras
+from keras import layers, ops
+
+from colornet.bins import STRIDE, MeanColour, centres
+from colornet.models.efficientnet_lite import encoder
+
+HINT_GAIN = 5.0  # so that an ordinary chroma of 20 units comes near to 1
+
+
+@keras.saving.register_keras_serializable("colornet")
+class Inputs(layers.Layer):
+    """L and hints, `(batch, H, W, 1)` and `(batch, H, W, 3)`, of the two joined or of L alone."""
+
+    def call(self, x):
+        height, width = x.shape[1:3]
+        if any(side is not None and side % 32 for side in (height, width)):
+            raise ValueError(f"L is {height}x{width}: height and width must be multiples of 32")
+        # One way for 1 and 4 channels: a graph may be traced before it is known which.
+        L = ops.reshape(x[..., :1], (*ops.shape(x)[:3], 1))
+        filled = ops.concatenate([x, *[ops.zeros_like(L)] * 3], axis=-1)[..., 1:4]
+        return L, ops.reshape(filled, (*ops.shape(x)[:3], 3))
+
+    def compute_output_shape(self, shape):
+        return (*shape[:-1], 1), (*shape[:-1], 3)
+
+
+@keras.saving.register_keras_serializable("colornet")
+class HintPool(layers.Layer):
+    """Hints at a stride: the mean hinted ab of each cell, whether any, and the share hinted."""
+
+    def __init__(self, stride, **options):
+        super().__init__(**options)
+        self.stride = stride
+
+    def call(self, hints):
+        ab, mask = hints[..., :2] * HINT_GAIN, hints[..., 2:]
+        sums = ops.average_pool(ops.concatenate([ab * mask, mask], -1), self.stride, self.stride)
+        share = sums[..., 2:]
+        return ops.concatenate(
+            [sums[..., :2] / ops.maximum(share, 1e-6), ops.cast(share > 0, share.dtype), share], -1
+        )
+
+    def compute_output_shape(self, shape):
+        sides = [side and side // self.stride for side in shape[1:3]]
+        return (shape[0], *sides, 4)
+
+    def get_config(self):
+        return super().get_config() | dict(stride=self.stride)
+
+
+@keras.saving.register_keras_serializable("colornet")
+class GlobalAttention(layers.Layer):
+    """Every place of a feature map looks at every other; what it sees is added.
+
+    With hints, `(batch, H, W, 4)` of `HintPool`, it looks at hinted places alone and sees their
+    colours. One more place, of no colour, is always there: what no hint fits looks at that.
+    """
+
+    def __init__(self, heads, **options):
+        super().__init__(**options)
+        self.heads = heads
+
+    def build(self, x_shape, hints_shape=None):
+        channels = x_shape[-1]
+        self.norm = layers.LayerNormalization(name="norm")
+        self.attention = layers.MultiHeadAttention(
+            self.heads, channels // self.heads, output_shape=channels, name="attention"
+        )
+        tokens = (x_shape[0], None, channels)
+        self.norm.build(tokens)
+        self.attention.build(tokens, (*tokens[:2], (hints_shape or x_shape)[-1]), tokens)
+
+    def call(self, x, hints=None):
+        batch, height, width, channels = ops.shape(x)
+        places = (batch, height * width)
+        tokens = self.norm(ops.reshape(x, (*places, channels)))
+        if hints is None:
+            seen = self.attention(tokens, tokens)
+        else:
+            one_more = [[0, 0], [0, 1], [0, 0]]
+            keys = ops.pad(tokens, one_more)
+            values = ops.pad(ops.reshape(hints, (*places, 4)), one_more)
+            hinted = ops.reshape(hints[..., 2] > 0, places)
+            mask = ops.pad(hinted, one_more[:2], constant_values=True)[:, None]
+            seen = self.attention(tokens, values, keys, attention_mask=mask)
+        return x + ops.reshape(seen, (batch, height, width, channels))
+
+    def compute_output_shape(self, x_shape, hints_shape=None):
+        return x_shape
+
+    def get_config(self):
+        return super().get_config() | dict(heads=self.heads)
+
+
+def decode(x, skips, filters, name):
+    """Doubles height and width, joins the encoder's features and the hints, convolves."""
+    x = layers.UpSampling2D(2, name=f"{name}_up")(x)
+    x = layers.Concatenate(name=f"{name}_join")([x, *skips])
+    return conv(x, filters, 3, name)
+
+
+def conv(x, filters, kernel, name):
+    """Convolution, batch normalisation, ReLU."""
+    options = dict(use_bias=False, kernel_initializer="he_normal", name=f"{name}_conv")
+    x = layers.Conv2D(filters, kernel, padding="same", **options)(x)
+    x = layers.BatchNormalization(name=f"{name}_bn")(x)
+    return layers.ReLU(name=f"{name}_relu")(x)
+
+
+# What each choice bought is measured in notebooks/04_better_colours.ipynb.
+RECIPE = dict(
+    initial="imagenet",
+    # The first layers see edges and textures, as well as ImageNet can teach them.
+    frozen=("stem", "block0_", "block1_", "block2_"),
+    loss="distribution",
+    optimizer="adamw",
+    learning_rate=1e-3,
+    schedule="cosine",
+    batch_size=32,
+    size=128,
+    augment=True,
+    mixed=True,
+    hints=True,
+    age=0.5,
+)
+
+
+def colornet(width=96):
+    """A distribution of colours for every place, from L and optional colour hints.
+
+    colornet's own network. It joins the colour distribution of Zhang, Isola, Efros 2016 (Colorful
+    Image Colorization, ECCV, arXiv 1603.08511), the hints of Zhang et al. 2017 (Real-Time
+    User-Guided Image Colorization with Learned Deep Priors, SIGGRAPH, arXiv 1705.02999), and the
+    encoder of Tan and Le 2019 (EfficientNet, ICML, arXiv 1905.11946) in its Lite0 form.
+
+    | stage | layer | output at 256x256, width 96 |
+    |---|---|---|
+    | inputs | L, and hint ab and hint mask, empty if not given | 256x256x1, 256x256x3 |
+    | hints4, 8, 16, 32 | mean hint of each cell, whether and how much of it is hinted | 64x64x4 ... 8x8x4 |
+    | stem, block0..15 | EfficientNet-Lite0 on L | 128x128x16, 64x64x24, 32x32x40, 16x16x112, 8x8x320 |
+    | bottom | 1x1 convolution of the last features and hints | 8x8x192 |
+    | decoder16 | upsampled, joined with features and hints, 3x3 convolution | 16x16x192 |
+    | context | attention of every place to every other | 16x16x192 |
+    | spread | attention of every place to the hinted ones: their colours | 16x16x192 |
+    | decoder16_b | 3x3 convolution | 16x16x192 |
+    | decoder8 | as decoder16 | 32x32x128 |
+    | decoder4, decoder4_b | as decoder16; 3x3 convolution | 64x64x96 |
+    | logits | 1x1 convolution: 261 bins of ab | 64x64x261 |
+    | mean | expectation over the bins | 64x64x2 |
+    | ab | bilinear upsampling | 256x256x2 |
+
+    4,703,818 parameters at width 96. Batch normalisation and ReLU follow every convolution but the
+    last; Lite0 has ReLU6 and none behind a block's last convolution.
+
+    Deviations. From CIC: the bins are the 261 that sRGB reaches, and how often the training photos
+    show each is kept beside them; colours are encoded over all bins, not the nearest five;
+    rebalancing comes after training, see `steer.colour`; photos of little colour carry loss, see
+    `losses.distribution_loss`. From SIGGRAPH17: one head gives both distribution and mean; hints
+    enter the decoder, and spread by attention.
+
+    Args:
+        width: channels of the last stage, a multiple of 12; those of the decoder follow.
+
+    Returns:
+        A Keras model from L `(batch, H, W, 1)`, or L, hint ab and hint mask `(batch, H, W, 4)`, to
+        ab `(batch, H, W, 2)`, float32 in the units of `lab.to_network`; H and W are multiples
+        of 32, else the call raises ValueError. Its layer "logits" gives the distribution.
+    """
+    x = keras.Input((None, None, None), name="L")
+    L, hints = Inputs(name="inputs")(x)
+    features = dict(zip((2, 4, 8, 16, 32), encoder(L)))
+    pools = {stride: HintPool(stride, name=f"hints{stride}")(hints) for stride in (4, 8, 16, 32)}
+    y = layers.Concatenate(name="bottom_join")([features[32], pools[32]])
+    y = conv(y, 2 * width, 1, "bottom")
+    y = decode(y, [features[16], pools[16]], 2 * width, "decoder16")
+    y = GlobalAttention(4, name="context")(y)
+    y = GlobalAttention(4, name="spread")(y, pools[16])
+    y = conv(y, 2 * width, 3, "decoder16_b")
+    y = decode(y, [features[8], pools[8]], width * 4 // 3, "decoder8")
+    y = decode(y, [features[4], pools[4]], width, "decoder4")
+    y = conv(y, width, 3, "decoder4_b")
+    logits = layers.Conv2D(len(centres()), 1, name="logits")(y)
+    ab = MeanColour(name="mean")(logits)
+    ab = layers.UpSampling2D(STRIDE, interpolation="bilinear", name="ab")(ab)
+    return keras.Model(x, ab, name="colornet")

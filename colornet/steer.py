@@ -1,0 +1,109 @@
+"""What one distribution of colours gives: a safe answer, a vivid one, several, and its doubts."""
+
+from functools import lru_cache
+
+import keras
+import numpy as np
+from keras import ops
+
+from colornet import bins
+from colornet.hints import plant
+
+TEMPERATURE = 0.38  # of the vivid end; arXiv 1603.08511, section 2.3
+VIVIDNESS = 0.5  # by default; chosen by figures and by eye, see the model card
+SEEDS = 4  # places whose colours make a variant
+SEED_SIDE = 7  # pixels of the network's input
+
+
+@lru_cache(maxsize=8)
+def up_to_logits(network):
+    """The part of a network that gives logits over the bins; None for one that has none."""
+    if "logits" not in [layer.name for layer in network.layers]:
+        return None
+    return keras.Model(network.input, network.get_layer("logits").output)
+
+
+def prior(network):
+    """How often the training photos show each bin, `(261,)`; None for a network without bins."""
+    if up_to_logits(network) is None:
+        return None
+    return ops.convert_to_numpy(network.get_layer("mean").prior)
+
+
+def colour(logits, prior, vividness):
+    """One colour for each place.
+
+    At 0 the mean, the answer with the least squared error. Towards 1 the annealed mean (arXiv
+    1603.08511, section 2.3) of a distribution in which rare colours, the vivid ones, count more:
+    rebalanced as in section 2.2 there, but afterwards, as Menon et al. 2021 (arXiv 2007.07314)
+    adjust logits, so that one network gives both.
+
+    Args:
+        logits: `(..., 261)`.
+        prior: `(261,)`, sums to 1.
+        vividness: 0 to 1.
+
+    Returns:
+        ab in Lab units, `(..., 2)`.
+    """
+    weight = np.log(bins.rebalancing(prior)).astype("float32")
+    adjusted = (logits + vividness * weight) / TEMPERATURE**vividness
+    return bins.expectation(ops.softmax(adjusted, axis=-1))
+
+
+def confidence(logits):
+    """How sure a network is of each place: 1 less the entropy as a share of its greatest value.
+
+    Args:
+        logits: `(..., 261)`.
+
+    Returns:
+        float32 `(...)` in [0, 1].
+    """
+    logs = ops.log_softmax(logits, axis=-1)
+    entropy = -ops.sum(ops.exp(logs) * logs, axis=-1)
+    return 1 - entropy / np.log(logits.shape[-1])
+
+
+def _draw(logits, taken, rng):
+    """A place and a colour from there: the place by doubt, away from earlier ones."""
+    doubt = (1 - ops.convert_to_numpy(confidence(logits))) ** 2 * ~taken + 1e-9
+    place = rng.choice(doubt.size, p=(doubt / doubt.sum()).ravel())
+    row, column = np.unravel_index(place, doubt.shape)
+    chances = ops.convert_to_numpy(ops.softmax(logits[row, column]))
+    return row, column, bins.centres()[rng.choice(len(chances), p=chances / chances.sum())]
+
+
+def variants(network, x, count, seed=0):
+    """Hints that make a network colour one photo in several ways, each coherent in itself.
+
+    A colour is drawn from the distribution at one doubtful place and told to the network as if a
+    user had hinted at it; in the answer to that a second one is drawn, and so on. So what belongs
+    together changes together, which colours drawn pixel by pixel would not. Deshpande et al. 2017
+    (arXiv 1612.01958) get the same end by a variational autoencoder of whole colour fields.
+
+    Args:
+        network: with logits and hints.
+        x: L, or L and hints, as the network takes them: `(1, H, W, 1)` or `(1, H, W, 4)`.
+        count: how many; the first is the answer to `x` itself.
+        seed: of the draws.
+
+    Returns:
+        Logits `(count, h, w, 261)`.
+    """
+    rng, logits_of = np.random.default_rng(seed), up_to_logits(network)
+    logits = logits_of.predict_on_batch(x)
+    if count == 1:
+        return logits
+    blank = np.zeros((*x.shape[:3], 4 - x.shape[-1]), np.float32)
+    x = np.repeat(np.concatenate([x, blank], axis=-1), count, axis=0)
+    stride = x.shape[1] // logits.shape[1]
+    logits = np.repeat(logits, count, axis=0)
+    for _ in range(SEEDS):
+        for i in range(1, count):
+            taken = x[i, stride // 2 :: stride, stride // 2 :: stride, 3] > 0
+            row, column, ab = _draw(logits[i], taken, rng)
+            middle = (row * stride + stride // 2, column * stride + stride // 2)
+            plant(x[i, ..., 1:], ab, *middle, SEED_SIDE)
+        logits = logits_of.predict_on_batch(x)
+    return logits

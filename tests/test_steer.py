@@ -1,0 +1,177 @@
+"""One distribution, many answers: safe and vivid, several, and how sure a network is."""
+
+import keras
+import numpy as np
+import pytest
+from conftest import tiny
+from PIL import Image
+
+from colornet import bins, colorize, lab, samples, steer
+from colornet.hints import Hint
+
+
+@pytest.fixture(scope="module")
+def prior():
+    """The greyer the commoner, as in photos."""
+    prior = np.exp(-np.hypot(*bins.centres().T) / 15)
+    return prior / prior.sum()
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    return np.asarray(Image.fromarray(samples.sample("coffee")).convert("L"))[:256:2, :256:2]
+
+
+@pytest.fixture(scope="module")
+def L():
+    """64x64, as a network sees a photo."""
+    patches = np.random.default_rng(0).uniform(-1, 1, (8, 8))
+    return np.kron(patches, np.ones((8, 8))).astype(np.float32)[None, ..., None]
+
+
+def chroma(ab):
+    return np.hypot(ab[..., 0], ab[..., 1])
+
+
+# Vividness
+
+
+def test_vividness_0_is_the_mean(prior):
+    logits = np.random.default_rng(0).normal(0, 3, (5, 7, 261)).astype(np.float32)
+    chances = np.exp(logits.astype(float))
+    mean = chances @ bins.centres() / chances.sum(-1, keepdims=True)
+    np.testing.assert_allclose(steer.colour(logits, prior, 0), mean, atol=1e-3)
+
+
+def test_vividness_0_is_the_networks_own_answer(beginner, L):
+    logits = steer.up_to_logits(beginner).predict_on_batch(L)
+    coarse = np.asarray(steer.colour(logits, steer.prior(beginner), 0))
+    own = beginner.predict_on_batch(L) * lab.AB_SCALE
+    larger = keras.layers.UpSampling2D(4, interpolation="bilinear")(coarse)
+    np.testing.assert_allclose(own, larger, atol=1e-2)
+
+
+@pytest.mark.parametrize("hue", np.arange(0, 360, 45))
+def test_vividness_brings_out_the_vivid_one_of_two_colours(hue, prior):
+    # Grey is likelier, a colour of that hue possible.
+    vivid = 50 * np.array([np.cos(np.radians(hue)), np.sin(np.radians(hue))])
+    grey, coloured = (np.asarray(bins.encode(np.float32(ab))) for ab in ([0, 0], vivid))
+    logits = np.log(0.6 * grey + 0.4 * coloured + 1e-9).astype(np.float32)
+    seen = np.array([steer.colour(logits, prior, v) for v in np.linspace(0, 1, 11)])
+    assert (np.diff(chroma(seen)) > 0).all()
+    assert chroma(seen[0]) == pytest.approx(20, abs=2) and chroma(seen[-1]) > 40
+    turned = np.angle(seen @ [1, 1j] * np.exp(-1j * np.radians(hue)))
+    assert np.abs(turned).max() < 0.1  # of the same hue
+
+
+def test_vividness_makes_doubtful_places_more_colourful(prior):
+    # What photos show on average, and a little of what is there.
+    rng = np.random.default_rng(0)
+    logits = (np.log(prior) + rng.normal(0, 1, (200, 261))).astype(np.float32)
+    means = [chroma(np.asarray(steer.colour(logits, prior, v))).mean() for v in (0, 0.3, 0.6, 1)]
+    assert (np.diff(means) > 0).all() and means[-1] > 2 * means[0]
+
+
+def test_vividness_leaves_sure_colours(prior):
+    logits = 1000 * np.eye(261, dtype=np.float32)
+    for vividness in (0, 0.5, 1):
+        np.testing.assert_allclose(
+            steer.colour(logits, prior, vividness), bins.centres(), atol=1e-3
+        )
+
+
+# Confidence
+
+
+def test_confidence_is_1_when_sure_and_0_when_all_is_as_likely():
+    one_hot, even = 1000 * np.eye(261, dtype=np.float32), np.zeros((2, 3, 261), np.float32)
+    np.testing.assert_allclose(steer.confidence(one_hot), 1)
+    assert steer.confidence(even).shape == (2, 3)
+    np.testing.assert_allclose(steer.confidence(even), 0, atol=1e-6)
+    # Two as likely: of log 261 the doubt is log 2. A constant more changes nothing.
+    two = np.where(np.arange(261) < 2, 500, 0).astype(np.float32)
+    for more in (0, -300):
+        expected = 1 - np.log(2) / np.log(261)
+        assert float(steer.confidence(two + more)) == pytest.approx(expected, abs=1e-5)
+
+
+def test_confidence_falls_with_spread():
+    logits = np.random.default_rng(0).normal(0, 1, (50, 261)).astype(np.float32)
+    sure = np.array([steer.confidence(gain * logits) for gain in (0.1, 1, 3, 10, 100)])
+    assert (np.diff(sure, axis=0) > 0).all() and sure.min() >= 0 and sure.max() <= 1 + 1e-6
+
+
+def test_confidence_of_a_photo(beginner, pixels):
+    sure = colorize.predict_confidence(beginner, pixels)
+    assert sure.shape == (64, 64) and 0 <= sure.min() < sure.max() <= 1
+
+
+# Variants
+
+
+def test_variants_differ_and_the_first_is_the_plain_answer(beginner, L):
+    before = L.copy()
+    plain = steer.variants(beginner, L, 1)
+    several = steer.variants(beginner, L, 3)
+    assert plain.shape == (1, 16, 16, 261) and several.shape == (3, 16, 16, 261)
+    np.testing.assert_allclose(several[0], plain[0], atol=1e-4 * np.abs(plain).max())
+    colours = [np.asarray(bins.expectation(np.exp(one - one.max(-1, keepdims=True)))) for one in several]
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        assert np.abs(several[i] - several[j]).max() > 1e-2 * np.abs(plain).max()
+        assert np.abs(colours[i] - colours[j]).max() > 0
+    assert np.array_equal(L, before)
+
+
+def test_seeds_fix_the_variants(beginner, L):
+    one, same, other = (steer.variants(beginner, L, 3, seed) for seed in (5, 5, 6))
+    assert np.array_equal(one, same)
+    assert not np.allclose(one[1:], other[1:])
+    np.testing.assert_allclose(one[0], other[0], atol=1e-4 * np.abs(one).max())
+
+
+def test_variants_keep_a_users_hints(beginner, L):
+    hinted = np.concatenate([L, np.zeros((1, 64, 64, 3), np.float32)], axis=-1)
+    hinted[0, 20:28, 20:28, 1:] = 0.5, 0.3, 1
+    before, several = hinted.copy(), steer.variants(beginner, hinted, 2)
+    assert np.array_equal(hinted, before)
+    plain = steer.variants(beginner, hinted, 1)
+    np.testing.assert_allclose(several[0], plain[0], atol=1e-4 * np.abs(plain).max())
+    assert np.abs(plain - steer.variants(beginner, L, 1)).max() > 0
+
+
+def test_variants_of_a_photo(beginner, pixels):
+    plain = colorize.predict_ab(beginner, pixels)
+    several = colorize.predict_variants(beginner, pixels, 2, seed=1)
+    assert several.shape == (2, *plain.shape) and several.dtype == np.float32
+    np.testing.assert_allclose(several[0], plain, atol=1e-2)
+    default = colorize.predict_ab(beginner, pixels, vividness=steer.VIVIDNESS)
+    np.testing.assert_allclose(plain, default, atol=1e-4)
+    hint = [Hint(100, 20, (60, 40))]
+    assert np.abs(colorize.predict_ab(beginner, pixels, hints=hint) - plain).max() > 1e-3
+
+
+def test_hints_outside_of_the_photo_are_refused(beginner, pixels):
+    for x, y in ((128, 0), (0, 128), (500.5, 3)):
+        with pytest.raises(ValueError, match="outside the photo of 128x128") as error:
+            colorize.predict_ab(beginner, pixels, hints=[Hint(x, y, (0, 0))])
+        assert "\n" not in str(error.value)
+    colorize.network_input(beginner, pixels, [Hint(127.9, 127.9, (0, 0)), Hint(0, 0, (0, 0))])
+
+
+# Networks that know one colour alone for each place
+
+
+@pytest.mark.parametrize("name", ["encoder_decoder", "eight_conv"])
+def test_networks_without_a_distribution_refuse_in_one_line(name, pixels):
+    network = tiny(name)
+    assert steer.up_to_logits(network) is None and steer.prior(network) is None
+    for call in (
+        lambda: colorize.predict_ab(network, pixels, vividness=0.0),
+        lambda: colorize.predict_ab(network, pixels, hints=[Hint(1, 2, (3, 4))]),
+        lambda: colorize.predict_variants(network, pixels, 2),
+        lambda: colorize.predict_confidence(network, pixels),
+    ):
+        with pytest.raises(ValueError, match=f"{name}: gives") as error:
+            call()
+        assert "\n" not in str(error.value)
+    assert colorize.predict_variants(network, pixels, 1).shape[0] == 1
