@@ -129,7 +129,7 @@ def parser():
 
     def model(sub):
         sub.add_argument(
-            "--model", default="encoder_decoder", help="released network, run folder or .keras file"
+            "--model", default="colornet", help="released network, run folder or .keras file"
         )
 
     sub = command("colorize", _colorize, "Colour photos, at their own size and lightness.")

@@ -12,6 +12,7 @@ from colornet.hints import plant
 TEMPERATURE = 0.38  # of the vivid end; arXiv 1603.08511, section 2.3
 VIVIDNESS = 0.5  # by default; chosen by figures and by eye, see the model card
 SEEDS = 4  # places whose colours make a variant
+HELD, HELD_APART = 8, 8  # places that keep their colour in every variant; their least distance
 SEED_SIDE = 7  # pixels of the network's input
 
 
@@ -69,9 +70,22 @@ def _draw(logits, taken, rng):
     """A place and a colour from there: the place by doubt, away from earlier ones."""
     doubt = (1 - ops.convert_to_numpy(confidence(logits))) ** 2 * ~taken + 1e-9
     place = rng.choice(doubt.size, p=(doubt / doubt.sum()).ravel())
-    row, column = np.unravel_index(place, doubt.shape)
-    chances = ops.convert_to_numpy(ops.softmax(logits[row, column]))
-    return row, column, bins.centres()[rng.choice(len(chances), p=chances / chances.sum())]
+    place = np.unravel_index(place, doubt.shape)
+    chances = ops.convert_to_numpy(ops.softmax(logits[place]))
+    return place, bins.centres()[rng.choice(len(chances), p=chances / chances.sum())]
+
+
+def _surest(logits, prior):
+    """The surest places, apart from each other, and their mean colours: rows of `(place, ab)`."""
+    sure, ab = (ops.convert_to_numpy(x) for x in (confidence(logits), colour(logits, prior, 0)))
+    sure = sure.copy()
+    for _ in range(HELD):
+        row, column = np.unravel_index(sure.argmax(), sure.shape)
+        if sure[row, column] < 0:
+            return
+        yield (row, column), ab[row, column]
+        top, left = max(0, row - HELD_APART), max(0, column - HELD_APART)
+        sure[top : row + HELD_APART + 1, left : column + HELD_APART + 1] = -1
 
 
 def variants(network, x, count, seed=0):
@@ -79,8 +93,9 @@ def variants(network, x, count, seed=0):
 
     A colour is drawn from the distribution at one doubtful place and told to the network as if a
     user had hinted at it; in the answer to that a second one is drawn, and so on. So what belongs
-    together changes together, which colours drawn pixel by pixel would not. Deshpande et al. 2017
-    (arXiv 1612.01958) get the same end by a variational autoencoder of whole colour fields.
+    together changes together, which colours drawn pixel by pixel would not. What the network is
+    surest of, such as skin and grass, is told too, and stays. Deshpande et al. 2017 (arXiv
+    1612.01958) get the same end by a variational autoencoder of whole colour fields.
 
     Args:
         network: with logits and hints.
@@ -98,12 +113,20 @@ def variants(network, x, count, seed=0):
     blank = np.zeros((*x.shape[:3], 4 - x.shape[-1]), np.float32)
     x = np.repeat(np.concatenate([x, blank], axis=-1), count, axis=0)
     stride = x.shape[1] // logits.shape[1]
+    taken = x[0, stride // 2 :: stride, stride // 2 :: stride, 3] > 0
+
+    def tell(i, place, ab):
+        row, column = (line * stride + stride // 2 for line in place)
+        plant(x[i, ..., 1:], ab, row, column, SEED_SIDE)
+
+    for place, ab in _surest(logits[0], prior(network)):
+        if not taken[place]:  # a user's hint comes first
+            for i in range(1, count):
+                tell(i, place, ab)
     logits = np.repeat(logits, count, axis=0)
     for _ in range(SEEDS):
         for i in range(1, count):
             taken = x[i, stride // 2 :: stride, stride // 2 :: stride, 3] > 0
-            row, column, ab = _draw(logits[i], taken, rng)
-            middle = (row * stride + stride // 2, column * stride + stride // 2)
-            plant(x[i, ..., 1:], ab, *middle, SEED_SIDE)
+            tell(i, *_draw(logits[i], taken, rng))
         logits = logits_of.predict_on_batch(x)
     return logits

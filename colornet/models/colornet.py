@@ -52,42 +52,87 @@ class HintPool(layers.Layer):
 
 @keras.saving.register_keras_serializable("colornet")
 class GlobalAttention(layers.Layer):
-    """Every place of a feature map looks at every other; what it sees is added.
+    """Every place of a feature map looks at every other; what it sees is added."""
 
-    With hints, `(batch, H, W, 4)` of `HintPool`, it looks at hinted places alone and sees their
-    colours. One more place, of no colour, is always there: what no hint fits looks at that.
+    def __init__(self, heads, **options):
+        super().__init__(**options)
+        self.heads = heads
+
+    def build(self, shape):
+        channels = shape[-1]
+        self.norm = layers.LayerNormalization(name="norm")
+        self.attention = layers.MultiHeadAttention(
+            self.heads, channels // self.heads, output_shape=channels, name="attention"
+        )
+        tokens = (shape[0], None, channels)
+        self.norm.build(tokens)
+        self.attention.build(tokens, tokens, tokens)
+
+    def call(self, x):
+        batch, height, width, channels = ops.shape(x)
+        tokens = self.norm(ops.reshape(x, (batch, height * width, channels)))
+        seen = self.attention(tokens, tokens)
+        return x + ops.reshape(seen, (batch, height, width, channels))
+
+    def compute_output_shape(self, shape):
+        return shape
+
+    def get_config(self):
+        return super().get_config() | dict(heads=self.heads)
+
+
+@keras.saving.register_keras_serializable("colornet")
+class HintAttention(layers.Layer):
+    """Takes the colours of hints, `(batch, H, W, 4)` of `HintPool`, to where they belong.
+
+    Every place of a feature map looks at the hinted ones, the more the more alike they are and
+    the nearer: each head has a slope of its own, learnt, by which distance counts (Press et al.
+    2022, arXiv 2108.12409, with fixed slopes). What no hint fits looks at none of them.
     """
 
     def __init__(self, heads, **options):
         super().__init__(**options)
         self.heads = heads
 
-    def build(self, x_shape, hints_shape=None):
+    def build(self, x_shape, hints_shape):
         channels = x_shape[-1]
         self.norm = layers.LayerNormalization(name="norm")
-        self.attention = layers.MultiHeadAttention(
-            self.heads, channels // self.heads, output_shape=channels, name="attention"
-        )
-        tokens = (x_shape[0], None, channels)
-        self.norm.build(tokens)
-        self.attention.build(tokens, (*tokens[:2], (hints_shape or x_shape)[-1]), tokens)
+        self.query = layers.Dense(channels, name="query")
+        self.key = layers.Dense(channels, use_bias=False, name="key")
+        self.value = layers.Dense(channels, use_bias=False, name="value")
+        self.out = layers.Dense(channels, name="out")
+        for layer in (self.norm, self.query, self.key, self.out):
+            layer.build((x_shape[0], None, channels))
+        self.value.build((x_shape[0], None, hints_shape[-1]))
+        halves = keras.initializers.Constant([0.8 / 2**head for head in range(self.heads)])
+        self.slope = self.add_weight(shape=(self.heads,), initializer=halves, name="slope")
+        self.none = self.add_weight(shape=(self.heads,), initializer="zeros", name="none")
 
-    def call(self, x, hints=None):
+    def call(self, x, hints):
         batch, height, width, channels = ops.shape(x)
-        places = (batch, height * width)
-        tokens = self.norm(ops.reshape(x, (*places, channels)))
-        if hints is None:
-            seen = self.attention(tokens, tokens)
-        else:
-            one_more = [[0, 0], [0, 1], [0, 0]]
-            keys = ops.pad(tokens, one_more)
-            values = ops.pad(ops.reshape(hints, (*places, 4)), one_more)
-            hinted = ops.reshape(hints[..., 2] > 0, places)
-            mask = ops.pad(hinted, one_more[:2], constant_values=True)[:, None]
-            seen = self.attention(tokens, values, keys, attention_mask=mask)
+        places = height * width
+
+        def split(tokens):
+            return ops.reshape(tokens, (batch, places, self.heads, channels // self.heads))
+
+        tokens = self.norm(ops.reshape(x, (batch, places, channels)))
+        query, key = split(self.query(tokens)), split(self.key(tokens))
+        alike = ops.einsum("bqhd,bkhd->bhqk", query, key) / (channels / self.heads) ** 0.5
+        rows = ops.cast(ops.arange(places) // width, x.dtype)
+        columns = ops.cast(ops.arange(places) % width, x.dtype)
+        apart = ops.sqrt((rows[:, None] - rows) ** 2 + (columns[:, None] - columns) ** 2)
+        scores = alike - self.slope[:, None, None] * apart
+        hinted = ops.reshape(hints[..., 2] > 0, (batch, 1, 1, places))
+        scores = ops.where(hinted, scores, -1e9)
+        none = ops.zeros_like(scores[..., :1]) + self.none[:, None, None]
+        shares = ops.softmax(ops.concatenate([scores, none], axis=-1), axis=-1)[..., :-1]
+        colours = split(self.value(ops.reshape(hints, (batch, places, 4))))
+        seen = self.out(
+            ops.reshape(ops.einsum("bhqk,bkhd->bqhd", shares, colours), (batch, places, channels))
+        )
         return x + ops.reshape(seen, (batch, height, width, channels))
 
-    def compute_output_shape(self, x_shape, hints_shape=None):
+    def compute_output_shape(self, x_shape, hints_shape):
         return x_shape
 
     def get_config(self):
@@ -143,7 +188,7 @@ def colornet(width=96):
     | bottom | 1x1 convolution of the last features and hints | 8x8x192 |
     | decoder16 | upsampled, joined with features and hints, 3x3 convolution | 16x16x192 |
     | context | attention of every place to every other | 16x16x192 |
-    | spread | attention of every place to the hinted ones: their colours | 16x16x192 |
+    | spread | attention of every place to the hinted ones, alike and near: their colours | 16x16x192 |
     | decoder16_b | 3x3 convolution | 16x16x192 |
     | decoder8 | as decoder16 | 32x32x128 |
     | decoder4, decoder4_b | as decoder16; 3x3 convolution | 64x64x96 |
@@ -151,7 +196,7 @@ def colornet(width=96):
     | mean | expectation over the bins | 64x64x2 |
     | ab | bilinear upsampling | 256x256x2 |
 
-    4,703,818 parameters at width 96. Batch normalisation and ReLU follow every convolution but the
+    4,703,442 parameters at width 96. Batch normalisation and ReLU follow every convolution but the
     last; Lite0 has ReLU6 and none behind a block's last convolution.
 
     Deviations. From CIC: the bins are the 261 that sRGB reaches, and how often the training photos
@@ -176,7 +221,7 @@ def colornet(width=96):
     y = conv(y, 2 * width, 1, "bottom")
     y = decode(y, [features[16], pools[16]], 2 * width, "decoder16")
     y = GlobalAttention(4, name="context")(y)
-    y = GlobalAttention(4, name="spread")(y, pools[16])
+    y = HintAttention(4, name="spread")(y, pools[16])
     y = conv(y, 2 * width, 3, "decoder16_b")
     y = decode(y, [features[8], pools[8]], width * 4 // 3, "decoder8")
     y = decode(y, [features[4], pools[4]], width, "decoder4")
