@@ -16,8 +16,7 @@ import numpy as np
 from keras import ops
 
 from colornet import bins, data, lab, losses, models, steer, training
-from colornet.colorize import HINT_SIDE
-from colornet.hints import reveal
+from colornet.hints import SIDE, reveal
 from colornet.metrics import colourfulness, luma, psnr
 
 PHOTOS, EPOCHS, SIZE, BATCH = 3000, 3, 96, 32
@@ -110,8 +109,8 @@ def _gain(network, photos, seen, vividness, hints=0):
         planes = np.zeros((*true.shape[:3], 3), np.float32)
         for one, ab in zip(planes, Lab[..., 1:]):
             for _ in range(hints):
-                row, column = rng.integers(HINT_SIDE // 2, true.shape[1] - HINT_SIDE // 2, 2)
-                reveal(one, ab, row, column, HINT_SIDE)
+                row, column = rng.integers(SIDE // 2, true.shape[1] - SIDE // 2, 2)
+                reveal(one, ab, row, column, SIDE)
         logits = logits_of.predict_on_batch(np.concatenate([L, planes], axis=-1))
         ab = ops.image.resize(steer.colour(logits, prior, vividness), true.shape[1:3], "bicubic")
         grey = np.concatenate([Lab[..., :1], 0 * Lab[..., 1:]], axis=-1)

@@ -19,9 +19,9 @@ from keras import ops
 from tqdm import tqdm
 
 from colornet import data, lab, models, steer
-from colornet.colorize import HINT_SIDE, compose, network_input, predict_ab
+from colornet.colorize import compose, network_input, predict_ab
 from colornet.files import atomic
-from colornet.hints import reveal
+from colornet.hints import SIDE, reveal
 from colornet.metrics import ciede2000, colourfulness, interval, psnr
 from colornet.training import write_json
 
@@ -51,9 +51,9 @@ def _hinted(true_lab, rng):
         if number in HINTS:
             stages.append(planes.copy())
         # Whole patches: half a side away from the rim.
-        row, column = rng.integers(HINT_SIDE // 2, 256 - HINT_SIDE // 2, 2)
+        row, column = rng.integers(SIDE // 2, 256 - SIDE // 2, 2)
         places.append((row, column))
-        reveal(planes, true_lab[..., 1:], row, column, HINT_SIDE)
+        reveal(planes, true_lab[..., 1:], row, column, SIDE)
     return np.stack(stages), places
 
 
@@ -80,7 +80,7 @@ def measure(network, true, seed):
         rgb = painted(answer, 0)
         found["hints", number] = dict(psnr=psnr(true, rgb))
         if number == 1:  # how well the hint's colour holds at its place
-            half, (row, column) = HINT_SIDE // 2, places[0]
+            half, (row, column) = SIDE // 2, places[0]
             at = np.s_[row - half : row + half + 1, column - half : column + half + 1, 1:]
             error = _lab(rgb)[at].mean((0, 1)) - true_lab[at].mean((0, 1))
             found["hints", 1]["ab error at the hint"] = float(np.hypot(*error))

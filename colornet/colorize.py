@@ -11,13 +11,12 @@ from PIL import Image
 from tqdm import tqdm
 
 from colornet import gamut, lab, steer
-from colornet.hints import plant
+from colornet.hints import SIDE, plant
 from colornet.photos import SUFFIXES, Photo, PhotoError, find_photos, read_photo, write_photo
 
 SHORT_SIDE = 256  # what the networks were trained at
 LONG_SIDE = 1024  # bounds the work on panoramas
 MULTIPLE = 32  # of which every network takes its height and width
-HINT_SIDE = 7  # pixels of what the network sees
 ONE_ANSWER = "gives one answer, without vividness, hints, variants or confidence; take colornet"
 STRIP = 1 << 20  # pixels composed at a time
 
@@ -75,7 +74,7 @@ def network_input(network, pixels, hints=()):
             size = f"{pixels.shape[1]}x{pixels.shape[0]}"
             raise ValueError(f"hint {hint.x:g},{hint.y:g}: lies outside the photo of {size}")
         row, column = hint.y * height / pixels.shape[0], hint.x * width / pixels.shape[1]
-        plant(planes, hint.ab, int(row), int(column), HINT_SIDE)
+        plant(planes, hint.ab, int(row), int(column), SIDE)
     return np.concatenate([L, planes], axis=-1)[None]
 
 

@@ -12,7 +12,8 @@ from colornet import gamut, lab
 
 NONE = 0.3  # share of training photos without a hint, so that the automatic answer stays good
 FEWER = 1 / 6  # of the geometric distribution of their number otherwise
-SIDES = (1, 9)  # px, of the square patches in training
+SIDE = 7  # px of what a network sees, of the square patch of a hint
+SIDES = (1, 9)  # px, in training
 DYED = 0.5  # share of training photos with hints in which something has another colour
 LIKE, LIGHTNESS = 10, 0.3  # Lab units: what looks alike; of how much account L is in that
 

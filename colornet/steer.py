@@ -7,13 +7,12 @@ import numpy as np
 from keras import ops
 
 from colornet import bins
-from colornet.hints import plant
+from colornet.hints import SIDE, plant
 
 TEMPERATURE = 0.38  # of the vivid end; arXiv 1603.08511, section 2.3
 VIVIDNESS = 0.5  # by default; chosen by figures and by eye, see the model card
 SEEDS = 4  # places whose colours make a variant
 HELD, HELD_APART = 8, 8  # places that keep their colour in every variant; their least distance
-SEED_SIDE = 7  # pixels of the network's input
 
 
 @lru_cache(maxsize=8)
@@ -117,7 +116,7 @@ def variants(network, x, count, seed=0):
 
     def tell(i, place, ab):
         row, column = (line * stride + stride // 2 for line in place)
-        plant(x[i, ..., 1:], ab, row, column, SEED_SIDE)
+        plant(x[i, ..., 1:], ab, row, column, SIDE)
 
     for place, ab in _surest(logits[0], prior(network)):
         if not taken[place]:  # a user's hint comes first

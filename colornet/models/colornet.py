@@ -5,6 +5,7 @@ from keras import layers, ops
 
 from colornet.bins import STRIDE, MeanColour, centres
 from colornet.models.efficientnet_lite import encoder
+from colornet.models.encoder_decoder import MultipleOf32
 
 HINT_GAIN = 5.0  # so that an ordinary chroma of 20 units comes near to 1
 
@@ -14,9 +15,6 @@ class Inputs(layers.Layer):
     """L and hints, `(batch, H, W, 1)` and `(batch, H, W, 3)`, of the two joined or of L alone."""
 
     def call(self, x):
-        height, width = x.shape[1:3]
-        if any(side is not None and side % 32 for side in (height, width)):
-            raise ValueError(f"L is {height}x{width}: height and width must be multiples of 32")
         # One way for 1 and 4 channels: a graph may be traced before it is known which.
         L = ops.reshape(x[..., :1], (*ops.shape(x)[:3], 1))
         filled = ops.concatenate([x, *[ops.zeros_like(L)] * 3], axis=-1)[..., 1:4]
@@ -154,7 +152,7 @@ def conv(x, filters, kernel, name):
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
-# What each choice bought is measured in notebooks/04_better_colours.ipynb.
+# benchmarks/ablation.py measures what each choice buys.
 RECIPE = dict(
     initial="imagenet",
     # The first layers see edges and textures, as well as ImageNet can teach them.
@@ -214,7 +212,7 @@ def colornet(width=96):
         of 32, else the call raises ValueError. Its layer "logits" gives the distribution.
     """
     x = keras.Input((None, None, None), name="L")
-    L, hints = Inputs(name="inputs")(x)
+    L, hints = Inputs(name="inputs")(MultipleOf32(name="multiple_of_32")(x))
     features = dict(zip((2, 4, 8, 16, 32), encoder(L)))
     pools = {stride: HintPool(stride, name=f"hints{stride}")(hints) for stride in (4, 8, 16, 32)}
     y = layers.Concatenate(name="bottom_join")([features[32], pools[32]])
