@@ -132,12 +132,11 @@ def release(run, folder, out):
         halve(run / "best.weights.h5", temporary)
     for name in ("config.json", "history.csv"):
         shutil.copy(run / name, out / name)
-    network = models.load(out)
-    report, photos = evaluate(network, [folder])
+    report, photos = evaluate(models.load(out), [folder])
     write_json(out / "metrics.json", dict(model=out.name) | report)
     _write_per_photo(out / "per_photo.csv", photos)
     with atomic(out / "README.md") as temporary:
-        temporary.write_text(card(out, network), encoding="utf-8")
+        temporary.write_text(card(out, models.load(out, folded=False)), encoding="utf-8")
     return table(report)
 
 

@@ -148,7 +148,8 @@ class _Keep(keras.callbacks.Callback):
 
 def begin(network, initial):
     """Gives a network the weights of another's layers of the same name and shapes."""
-    source = efficientnet_lite.imagenet() if initial == "imagenet" else models.load(initial)
+    imagenet = initial == "imagenet"
+    source = efficientnet_lite.imagenet() if imagenet else models.load(initial, folded=False)
     given = {layer.name: layer.get_weights() for layer in source.layers}
     for layer in network.layers:
         weights = given.get(layer.name, [])

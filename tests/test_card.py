@@ -81,7 +81,7 @@ def test_two_stages_are_told_apart(released, run, tmp_path):
     config = json.loads((folder / "config.json").read_text())
     config["stages"].append(config["stages"][0] | dict(from_epoch=5, size=96, learning_rate=1e-4))
     training.write_json(folder / "config.json", config)
-    text = card.card(folder, models.load(folder))
+    text = card.card(folder, models.load(folder, folded=False))
     assert "| 1 to 4 | 64 | 4 | 0.001 |" in text and "| 5 to 6 | 96 | 4 | 0.0001 |" in text
 
 

@@ -12,6 +12,7 @@ from colornet import models
 from colornet.models import MODELS
 from colornet.models.colornet import HintAttention
 from colornet.models.efficientnet_lite import imagenet
+from colornet.models.folding import fold
 
 PAPER = "Colorization of Grayscale Images using Deep Convolution Neural Networks"
 PARAMETERS = dict(colornet=4_703_442, encoder_decoder=4_183_668, eight_conv=1_285_410)
@@ -148,6 +149,30 @@ def test_load_takes_runs_and_single_files(run, tmp_path):
     assert np.array_equal(models.load(tmp_path / "network.keras")(L), network(L))
 
 
+def _norms(network):
+    return [layer for layer in network.layers if "bn" in layer.name]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_folded_networks_give_the_same_answers(name):
+    network, L, rng = small(name), grey(2, 64, 64, 1), np.random.default_rng(1)
+    assert _norms(network)
+    for norm in _norms(network):  # fresh ones change nothing
+        norm.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in norm.get_weights()])
+    before = network.get_weights()
+    folded = fold(network)
+    assert not _norms(folded) and folded.name == network.name
+    ab, again = (net.predict_on_batch(L) for net in (network, folded))
+    assert np.ptp(ab) > 1e-3
+    np.testing.assert_allclose(again, ab, atol=1e-5)
+    assert all(map(np.array_equal, before, network.get_weights()))
+
+
+def test_load_folds_unless_told_otherwise(run):
+    folded, trained = models.load(run), models.load(run, folded=False)
+    assert not _norms(folded) and len(_norms(trained)) == len(_norms(tiny("encoder_decoder")))
+
+
 # colornet
 
 
@@ -206,7 +231,7 @@ def test_colornet_refuses_other_sizes(height, width, channels, beginner):
 
 def test_colornet_comes_back_with_hints_and_prior(beginner, hinted, tmp_path):
     beginner.save(tmp_path / "network.keras")
-    loaded = models.load(tmp_path / "network.keras")
+    loaded = models.load(tmp_path / "network.keras", folded=False)
     np.testing.assert_allclose(loaded(hinted[2]), beginner(hinted[2]), atol=1e-6)
     for name in ("logits", "mean"):
         for mine, theirs in zip(loaded.get_layer(name).weights, beginner.get_layer(name).weights):

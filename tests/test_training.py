@@ -285,7 +285,7 @@ def test_a_killed_colornet_goes_on_as_if_unbroken(own, prepared, tmp_path, monke
 
 @pytest.mark.parametrize("kind", [str, Path])
 def test_initial_run_gives_the_layers_that_agree(own, prepared, tmp_path, kind):
-    source = models.load(own["run"])
+    source = models.load(own["run"], folded=False)
     wider = OWN | dict(options=dict(width=36))
     network = training.train(prepared, tmp_path / "run", epochs=0, initial=kind(own["run"]), **wider)
     agree = {True: 0, False: 0}

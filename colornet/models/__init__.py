@@ -8,6 +8,7 @@ import keras
 from colornet.models import colornet as own
 from colornet.models.eight_conv import eight_conv
 from colornet.models.encoder_decoder import PAPER, encoder_decoder
+from colornet.models.folding import fold
 
 RELEASED = Path(__file__).parents[2] / "saved_models"
 
@@ -42,12 +43,14 @@ def build(name, **options):
     return MODELS[name](**options)
 
 
-def load(model):
+def load(model, folded=True):
     """A trained network.
 
     Args:
         model: the name of a released network; or a folder with `config.json` and
             `best.weights.h5`, such as a run's; or a `.keras` file.
+        folded: its batch normalisation folded into its convolutions, which is faster; False for
+            the network as it was built and trained.
 
     Returns:
         A Keras model from L to ab.
@@ -66,12 +69,13 @@ def load(model):
             )
     try:
         if single:
-            return keras.models.load_model(folder, compile=False)
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        network = build(config["model"], **config["options"])
-        network.load_weights(folder / "best.weights.h5")
+            network = keras.models.load_model(folder, compile=False)
+        else:
+            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            network = build(config["model"], **config["options"])
+            network.load_weights(folder / "best.weights.h5")
+        return fold(network) if folded else network
     # JSON, zipfile, h5py and Keras each have their own words for a damaged file.
     except Exception as error:
         reason = str(error).strip().split("\n")[0][:200]
         raise ValueError(f"{folder}: cannot be loaded ({reason}); fetch it again") from None
-    return network
