@@ -21,7 +21,7 @@ from tqdm import tqdm
 from colornet import data, lab, models, steer
 from colornet.colorize import compose, network_input, predict_ab
 from colornet.files import atomic
-from colornet.hints import SIDE, reveal
+from colornet.hints import SIDE, dyed, reveal
 from colornet.metrics import ciede2000, colourfulness, interval, psnr
 from colornet.training import write_json
 
@@ -57,6 +57,24 @@ def _hinted(true_lab, rng):
     return np.stack(stages), places
 
 
+def _dyed(L, true_lab, rng):
+    """One thing in another colour, and one hint at it: ab, hint planes, and which places it has.
+
+    The places are those of the network's answer, `(64, 64)`; None where nothing of a middle size
+    changed its colour much.
+    """
+    row, column = rng.integers(16, 240, 2).tolist()
+    true = np.ascontiguousarray(true_lab[..., 1:])
+    ab = dyed(L, true, row, column, rng)
+    change = np.hypot(*np.moveaxis(ab - true, -1, 0))
+    inside = (change > change[row, column] / 2)[2::4, 2::4]
+    if change[row, column] < 15 or not 0.02 < inside.mean() < 0.5:
+        return None
+    planes = np.zeros((*ab.shape[:2], 3), np.float32)
+    reveal(planes, ab, row, column, SIDE)
+    return ab[2::4, 2::4], planes, inside
+
+
 def measure(network, true, seed):
     """Every figure of one photo, uint8 RGB `(256, 256, 3)`."""
     rng, true_lab = np.random.default_rng(seed), _lab(true)
@@ -66,9 +84,11 @@ def measure(network, true, seed):
     grey = compose(true, np.zeros((1, 1, 2), np.float32))
     logits = logits_of.predict_on_batch(x)[0]
 
-    def painted(logits, vividness):
-        ab = ops.convert_to_numpy(steer.colour(logits, prior, vividness))
-        return compose(true, ab)
+    def coloured(logits, vividness, unhinted=None):
+        return ops.convert_to_numpy(steer.colour(logits, prior, vividness, unhinted))
+
+    def painted(*steering):
+        return compose(true, coloured(*steering))
 
     found = {("true", 0): dict(colourfulness=colourfulness(true))}
     found["grey", 0] = _scores(true, true_lab, grey)
@@ -77,13 +97,24 @@ def measure(network, true, seed):
     planes, places = _hinted(true_lab, rng)
     hinted = np.concatenate([np.repeat(L, len(HINTS), axis=0), planes], axis=-1)
     for number, answer in zip(HINTS, logits_of.predict_on_batch(hinted)):
-        rgb = painted(answer, 0)
+        rgb, vivid = painted(answer, 0), painted(answer, steer.VIVIDNESS, logits)
         found["hints", number] = dict(psnr=psnr(true, rgb))
+        found["hints", number][f"psnr, vividness {steer.VIVIDNESS}"] = psnr(true, vivid)
         if number == 1:  # how well the hint's colour holds at its place
             half, (row, column) = SIDE // 2, places[0]
             at = np.s_[row - half : row + half + 1, column - half : column + half + 1, 1:]
             error = _lab(rgb)[at].mean((0, 1)) - true_lab[at].mean((0, 1))
             found["hints", 1]["ab error at the hint"] = float(np.hypot(*error))
+    if thing := _dyed(true_lab[..., :1], true_lab, rng):
+        ab, planes, inside = thing
+        told = logits_of.predict_on_batch(np.concatenate([L, planes[None]], axis=-1))[0]
+        plain = coloured(logits, steer.VIVIDNESS)
+        found["one thing dyed", 1] = row = {}
+        vivid = coloured(told, steer.VIVIDNESS, logits)
+        for name, answer in (("no hint", plain), ("hint", vivid)):
+            error = np.hypot(*np.moveaxis(answer - ab, -1, 0))
+            row[f"error inside, {name}"] = float(error[inside].mean())
+            row[f"error outside, {name}"] = float(error[~inside].mean())
     several = steer.variants(network, x, VARIANTS, seed)
     scores = [psnr(true, painted(one, steer.VIVIDNESS)) for one in several]
     found["variants", VARIANTS] = dict(single=scores[0], best=max(scores))

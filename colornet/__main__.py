@@ -148,7 +148,7 @@ def parser():
         help="the colour at a place of one photo, in its pixels; may be repeated",
     )
     sub.add_argument("--hints", metavar="F", help="a text file with one hint a line")
-    sub.add_argument("--variants", type=_positive, default=1, help="colour in so many ways")
+    sub.add_argument("--variants", type=_positive, default=1, help="colour in so many ways, to 20")
     sub.add_argument(
         "--confidence", action="store_true", help="write also how sure the network is of each place"
     )

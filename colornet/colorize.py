@@ -83,23 +83,27 @@ def predict_variants(network, pixels, count, vividness=None, hints=(), seed=0):
 
     Args:
         network, pixels, vividness, hints: as in `predict_ab`.
-        count: how many; the first is that of `predict_ab`.
+        count: how many, 1 to 20; the first is that of `predict_ab`.
         seed: fixes the others.
 
     Returns:
         ab in Lab units, float32 `(count, h, w, 2)`.
 
     Raises:
-        ValueError: the network gives one colour alone for each place, or a hint outside the photo.
+        ValueError: the network gives one colour alone for each place, another count, or a hint
+            outside the photo.
     """
     x, prior = network_input(network, pixels, hints), steer.prior(network)
     if prior is None:
         if vividness is not None or hints or count > 1:
             raise ValueError(f"{network.name}: {ONE_ANSWER}")
         return network.predict_on_batch(x) * lab.AB_SCALE
-    logits = steer.variants(network, x, count, seed)
+    logits, unhinted = steer.variants(network, x, count, seed), None
+    if hints:
+        bare = np.concatenate([x[..., :1], np.zeros_like(x[..., 1:])], axis=-1)
+        unhinted = steer.up_to_logits(network).predict_on_batch(bare)
     vividness = steer.VIVIDNESS if vividness is None else vividness
-    return ops.convert_to_numpy(steer.colour(logits, prior, vividness))
+    return ops.convert_to_numpy(steer.colour(logits, prior, vividness, unhinted))
 
 
 def predict_ab(network, pixels, vividness=None, hints=()):

@@ -12,6 +12,7 @@ from colornet.hints import SIDE, plant
 TEMPERATURE = 0.38  # of the vivid end; arXiv 1603.08511, section 2.3
 VIVIDNESS = 0.5  # by default; chosen by figures and by eye, see the model card
 SEEDS = 4  # places whose colours make a variant
+MOST = 20  # variants at once, which the network works on side by side
 HELD, HELD_APART = 8, 8  # places that keep their colour in every variant; their least distance
 
 
@@ -30,7 +31,7 @@ def prior(network):
     return ops.convert_to_numpy(network.get_layer("mean").prior)
 
 
-def colour(logits, prior, vividness):
+def colour(logits, prior, vividness, unhinted=None):
     """One colour for each place.
 
     At 0 the mean, the answer with the least squared error. Towards 1 the annealed mean (arXiv
@@ -38,16 +39,28 @@ def colour(logits, prior, vividness):
     rebalanced as in section 2.2 there, but afterwards, as Menon et al. 2021 (arXiv 2007.07314)
     adjust logits, so that one network gives both.
 
+    A hint changes the distribution much on its thing and a little elsewhere, where things might
+    belong to it. Annealing would make much of that little, so it is left as it is there: the
+    more a hint changes a place, by total variation distance, the more of the change is annealed.
+
     Args:
         logits: `(..., 261)`.
         prior: `(261,)`, sums to 1.
         vividness: 0 to 1.
+        unhinted: the logits without hints, where `logits` are those with hints.
 
     Returns:
         ab in Lab units, `(..., 2)`.
     """
     weight = np.log(bins.rebalancing(prior)).astype("float32")
-    adjusted = (logits + vividness * weight) / TEMPERATURE**vividness
+    gain = TEMPERATURE**-vividness
+    if unhinted is None:
+        adjusted = gain * (logits + vividness * weight)
+    else:
+        chances, own = (ops.softmax(x, axis=-1) for x in (logits, unhinted))
+        distance = ops.sum(ops.abs(chances - own), axis=-1, keepdims=True) / 2
+        change = (1 + (gain - 1) * distance**2) * (logits - unhinted)
+        adjusted = gain * (unhinted + vividness * weight) + change
     return bins.expectation(ops.softmax(adjusted, axis=-1))
 
 
@@ -99,12 +112,17 @@ def variants(network, x, count, seed=0):
     Args:
         network: with logits and hints.
         x: L, or L and hints, as the network takes them: `(1, H, W, 1)` or `(1, H, W, 4)`.
-        count: how many; the first is the answer to `x` itself.
+        count: how many, 1 to 20; the first is the answer to `x` itself.
         seed: of the draws.
 
     Returns:
         Logits `(count, h, w, 261)`.
+
+    Raises:
+        ValueError: another count.
     """
+    if not 1 <= count <= MOST:
+        raise ValueError(f"{count} variants: choose a number from 1 to {MOST}")
     rng, logits_of = np.random.default_rng(seed), up_to_logits(network)
     logits = logits_of.predict_on_batch(x)
     if count == 1:

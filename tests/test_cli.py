@@ -207,6 +207,7 @@ def test_bad_hints(own, photo, tmp_path, capsys):
         (["--hints", tmp_path / "bad.txt"], f"{tmp_path / 'bad.txt'}, line 2: hint '1,2,blue'"),
         (["--hints", tmp_path / "binary"], f"{tmp_path / 'binary'}: no hint file"),
         (["--hints", tmp_path], f"{tmp_path}: no hint file"),
+        (["--variants", 21], "21 variants: choose a number from 1 to 20"),
     ):
         line = failed(capsys, "colorize", photo, "-o", tmp_path / "out", "--model", own, *options)
         assert error in line

@@ -80,6 +80,49 @@ def test_vividness_leaves_sure_colours(prior):
         )
 
 
+# Vividness beside hints
+
+
+@pytest.fixture(scope="module")
+def sky_and_dress():
+    """Logits of a place that is blue, and of the same place with a red hint: more red or less."""
+    blue, red = (np.asarray(bins.encode(np.float32(ab))) for ab in ([5, -40], [50, 30]))
+
+    def logits(share):
+        return np.log((1 - share) * blue + share * red + 1e-6).astype(np.float32)
+
+    return logits(0.02), logits
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.98])
+def test_a_hinted_mean_is_the_plain_mean(share, sky_and_dress, prior):
+    own, logits = sky_and_dress
+    expected = steer.colour(logits(share), prior, 0)
+    np.testing.assert_allclose(steer.colour(logits(share), prior, 0, own), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("vividness", [0.3, 0.5, 1])
+def test_vividness_enlarges_hints_on_their_thing_alone(vividness, sky_and_dress, prior):
+    own, logits = sky_and_dress
+    before = np.asarray(steer.colour(own, prior, vividness))
+    np.testing.assert_allclose(steer.colour(own, prior, vividness, own), before, atol=1e-3)
+
+    def moved(share, *unhinted):
+        return chroma(np.asarray(steer.colour(logits(share), prior, vividness, *unhinted)) - before)
+
+    assert 0 < moved(0.2, own) < 0.7 * moved(0.2)
+    assert moved(0.98, own) == pytest.approx(moved(0.98), rel=0.02)
+
+
+def test_hints_of_a_photo_are_weighed_against_none(beginner, pixels):
+    hints = (Hint(40, 30, (60, 20)),)
+    told, none = (colorize.network_input(beginner, pixels, h) for h in (hints, ()))
+    logits, own = (steer.up_to_logits(beginner).predict_on_batch(x) for x in (told, none))
+    expected = steer.colour(logits, steer.prior(beginner), 0.5, own)
+    found = colorize.predict_ab(beginner, pixels, 0.5, hints)
+    np.testing.assert_allclose(found, expected[0], atol=1e-2)
+
+
 # Confidence
 
 
@@ -127,6 +170,12 @@ def test_seeds_fix_the_variants(beginner, L):
     assert np.array_equal(one, same)
     assert not np.allclose(one[1:], other[1:])
     np.testing.assert_allclose(one[0], other[0], atol=1e-4 * np.abs(one).max())
+
+
+@pytest.mark.parametrize("count", [-1, 0, steer.MOST + 1])
+def test_other_counts_of_variants_are_refused(beginner, L, count):
+    with pytest.raises(ValueError, match=f"{count} variants: choose a number from 1 to 20"):
+        steer.variants(beginner, L, count)
 
 
 def test_variants_keep_a_users_hints(beginner, L):
