@@ -1,9 +1,10 @@
 """What helped and what did not: short runs, one choice changed in each, on the validation split.
 
-    python benchmarks/ablation.py PREPARED -o saved_models/colornet/ablation.json
+    python benchmarks/ablation.py PREPARED -o saved_models/colornet
 
 Every run sees the same 3,000 training photos for three epochs at about 96 pixels. Goes on behind
-the last finished run; a name or more behind the folder does these runs alone.
+the last finished run; a name or more behind the folder does these runs alone. Writes
+DIR/ablation.json and DIR/ABLATION.md.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import numpy as np
 from keras import ops
 
 from colornet import bins, data, lab, losses, models, steer, training
+from colornet.files import atomic
 from colornet.hints import SIDE, reveal
 from colornet.metrics import colourfulness, luma, psnr
 
@@ -48,6 +50,7 @@ def _none(error):
 # Each departs from the recipe of models/colornet.py in one thing.
 VARIANTS = {
     "the recipe": dict(),
+    "the recipe, another seed": dict(seed=1),
     "loss: cross-entropy alone": dict(mean=_none, edges=0.0),
     "loss: Huber on the mean": dict(mean=_huber),
     "loss: no term for edges": dict(edges=0.0),
@@ -69,11 +72,12 @@ def _fit(
     edges=losses.EDGE_WEIGHT,
     rebalanced=False,
     ema=False,
+    seed=0,
     **settings,
 ):
     """One run; returns the network."""
     recipe = models.RECIPES["colornet"] | dict(size=SIZE, batch_size=BATCH) | settings
-    keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(seed)
     network = models.build("colornet")
     if recipe["initial"]:
         training.begin(network, recipe["initial"])
@@ -89,7 +93,8 @@ def _fit(
     jax = keras.backend.backend() == "jax"
     trained.compile(optimizer, _terms(mean, edges, weights), jit_compile=jax)
     keys = ("size", "batch_size", "augment", "hints", "age", "mixed")
-    batches = data.PhotoBatches(files, shuffle=True, **{key: recipe[key] for key in keys})
+    told = {key: recipe[key] for key in keys}
+    batches = data.PhotoBatches(files, shuffle=True, seed=seed, **told)
     callbacks = []
     if recipe["schedule"] == "cosine":
         callbacks = [training.Cosine(recipe["learning_rate"], 0, EPOCHS, len(batches))]
@@ -143,13 +148,30 @@ def measure(folder, name):
     return row
 
 
+def table(report):
+    """The report as Markdown: gains over grey in dB, means over the validation photos."""
+    columns = list(report["rows"][0])
+    order = list(VARIANTS)
+    lines = [
+        f"`python benchmarks/ablation.py PREPARED -o DIR`: {report['photos']:,} training photos, "
+        f"{report['epochs']} epochs at {report['size']} px, scored on {report['validation']} "
+        "validation photos; gains over grey in dB, the mean's unless *vivid*:\n",
+        f"| {' | '.join(columns)} |",
+        "|---" * len(columns) + "|",
+    ]
+    for row in sorted(report["rows"], key=lambda row: order.index(row["name"])):
+        figures = (f"{row[column]:.2f}" for column in columns[1:])
+        lines.append(f"| {' | '.join([row['name'], *figures])} |")
+    return "\n".join(lines)
+
+
 def main():
     args = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     args.add_argument("folder", metavar="PREPARED")
     args.add_argument("names", nargs="*", help=", ".join(VARIANTS))
-    args.add_argument("-o", "--output", required=True)
+    args.add_argument("-o", "--output", metavar="DIR", required=True)
     args = args.parse_args()
-    out = Path(args.output)
+    out = Path(args.output) / "ablation.json"
     rows = json.loads(out.read_text())["rows"] if out.exists() else []
     for name in args.names or VARIANTS:
         if name in [row["name"] for row in rows]:
@@ -158,6 +180,10 @@ def main():
         print(json.dumps(rows[-1]), file=sys.stderr)
         settings = dict(photos=PHOTOS, epochs=EPOCHS, size=SIZE, validation=VALIDATION)
         training.write_json(out, settings | dict(rows=rows))
+    lines = table(json.loads(out.read_text()))
+    with atomic(out.with_name("ABLATION.md")) as temporary:
+        temporary.write_text(lines + "\n", encoding="utf-8")
+    print(lines)
 
 
 if __name__ == "__main__":

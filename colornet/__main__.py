@@ -78,6 +78,20 @@ def _colorize(args):
         return 1
 
 
+def _video(args):
+    try:
+        from colornet.video import colorize_video
+    except ModuleNotFoundError as error:
+        raise ValueError(f"films need {error.name}; install it: pip install -e '.[video]'") from None
+    from colornet import models
+
+    network = models.load(args.model)
+    number = colorize_video(
+        network, args.film, args.output, args.vividness, not args.each, args.force
+    )
+    print(f"{args.output}: {number} frames")
+
+
 def _release(args):
     from colornet.card import release
 
@@ -154,6 +168,16 @@ def parser():
     )
     model(sub)
 
+    sub = command("video", _video, "Colour a film; its sound stays.")
+    sub.add_argument("film", metavar="IN")
+    sub.add_argument("output", metavar="OUT", help="an mp4 file")
+    sub.add_argument("--force", action="store_true", help="replace a result that is there")
+    sub.add_argument("--vividness", type=_share, help="0 safe to 1 vivid")
+    sub.add_argument(
+        "--each", action="store_true", help="colour each frame by itself: faster, but it flickers"
+    )
+    model(sub)
+
     sub = command("demo", _demo, "Colour the sample photos and print PSNR and SSIM beside grey's.")
     sub.add_argument("-o", "--output", default="outputs", metavar="DIR")
     model(sub)
@@ -221,7 +245,7 @@ def main(argv=None):
             ops.convert_to_numpy(ops.zeros(1))  # starts the backend
         return args.function(args) or 0
     except KeyboardInterrupt:
-        print(f"\n{PROG}: interrupted; the same command goes on from here", file=sys.stderr)
+        print(f"\n{PROG}: interrupted; the same command goes on from what is done", file=sys.stderr)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -21,7 +21,7 @@ ONE_ANSWER = "gives one answer, without vividness, hints, variants or confidence
 STRIP = 1 << 20  # pixels composed at a time
 
 
-def _working_size(network, height, width):
+def working_size(network, height, width):
     """The height and width at which a network sees a photo."""
     fixed = network.input_shape[1:3]
     if None not in fixed:
@@ -61,7 +61,7 @@ def network_input(network, pixels, hints=()):
     Raises:
         ValueError: a hint outside the photo.
     """
-    height, width = _working_size(network, *pixels.shape[:2])
+    height, width = working_size(network, *pixels.shape[:2])
     shrinks = height * width <= pixels.shape[0] * pixels.shape[1]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
     small = cv2.resize(pixels, (width, height), interpolation=method)
