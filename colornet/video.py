@@ -79,7 +79,7 @@ def _pictures(film, source):
 def _decoded(film, pictures, take):
     """The frames of a film, as far as they can be read; `take` is given the packets of sound."""
     try:
-        for packet in film.demux(pictures, *film.streams.audio):
+        for packet in film.demux(pictures, *_sounds(film)):
             try:
                 if packet.stream is pictures:
                     yield from packet.decode()
@@ -116,6 +116,11 @@ def _new_pictures(pictures, shape, out):
     return stream
 
 
+def _sounds(film):
+    """The streams of sound that can be read."""
+    return [stream for stream in film.streams.audio if stream.codec_context]
+
+
 def _fits(sound):
     return sound.codec_context.codec.canonical_name in SOUND
 
@@ -134,7 +139,7 @@ def _colour(network, film, source, shape, target, vividness, steady):
     pictures = _pictures(film, source)
     with av.open(target, "w", format="mp4", options={"movflags": "faststart"}) as out:
         stream = _new_pictures(pictures, shape, out)
-        sounds = {sound.index: _new_sound(sound, out) for sound in film.streams.audio}
+        sounds = {sound.index: _new_sound(sound, out) for sound in _sounds(film)}
         number, reached = 0, 0.0
 
         def take(packet):
@@ -158,7 +163,7 @@ def _colour(network, film, source, shape, target, vividness, steady):
             out.mux(stream.encode(frame))
             number, reached = number + 1, max(reached, float(pts * time_base))
         out.mux(stream.encode())
-        for sound in film.streams.audio:
+        for sound in _sounds(film):
             if not _fits(sound):
                 out.mux(sounds[sound.index].encode())
     stated, start = ((time or 0) / av.time_base for time in (film.duration, film.start_time))
