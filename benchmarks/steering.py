@@ -57,7 +57,7 @@ def _hinted(true_lab, rng):
     return np.stack(stages), places
 
 
-def _dyed(L, true_lab, rng):
+def _dyed(true_lab, rng):
     """One thing in another colour, and one hint at it: ab, hint planes, and which places it has.
 
     The places are those of the network's answer, `(64, 64)`; None where nothing of a middle size
@@ -65,7 +65,7 @@ def _dyed(L, true_lab, rng):
     """
     row, column = rng.integers(16, 240, 2).tolist()
     true = np.ascontiguousarray(true_lab[..., 1:])
-    ab = dyed(L, true, row, column, rng)
+    ab = dyed(true_lab[..., :1], true, row, column, rng)
     change = np.hypot(*np.moveaxis(ab - true, -1, 0))
     inside = (change > change[row, column] / 2)[2::4, 2::4]
     if change[row, column] < 15 or not 0.02 < inside.mean() < 0.5:
@@ -105,7 +105,7 @@ def measure(network, true, seed):
             at = np.s_[row - half : row + half + 1, column - half : column + half + 1, 1:]
             error = _lab(rgb)[at].mean((0, 1)) - true_lab[at].mean((0, 1))
             found["hints", 1]["ab error at the hint"] = float(np.hypot(*error))
-    if thing := _dyed(true_lab[..., :1], true_lab, rng):
+    if thing := _dyed(true_lab, rng):
         ab, planes, inside = thing
         told = logits_of.predict_on_batch(np.concatenate([L, planes[None]], axis=-1))[0]
         plain = coloured(logits, steer.VIVIDNESS)

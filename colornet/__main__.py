@@ -174,7 +174,7 @@ def parser():
     sub.add_argument("--force", action="store_true", help="replace a result that is there")
     sub.add_argument("--vividness", type=_share, help="0 safe to 1 vivid")
     sub.add_argument(
-        "--each", action="store_true", help="colour each frame by itself: faster, but it flickers"
+        "--each", action="store_true", help="colour each frame by itself; it flickers more"
     )
     model(sub)
 
@@ -245,7 +245,7 @@ def main(argv=None):
             ops.convert_to_numpy(ops.zeros(1))  # starts the backend
         return args.function(args) or 0
     except KeyboardInterrupt:
-        print(f"\n{PROG}: interrupted; the same command goes on from what is done", file=sys.stderr)
+        print(f"\n{PROG}: interrupted; the same command does what is left", file=sys.stderr)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
