@@ -92,6 +92,23 @@ def _video(args):
     print(f"{args.output}: {number} frames")
 
 
+def _export(args):
+    try:
+        from colornet import export
+        import onnx, tf2onnx
+    except ModuleNotFoundError as error:
+        raise ValueError(f"exports need {error.name}; install it: pip install -e '.[export]'") from None
+    formats = export.FORMATS if args.format == "all" else (args.format,)
+    written = export.export(args.model, args.output, formats)
+    while True:
+        with _silent():  # the converters tell much, in C++
+            path = next(written, None)
+        if path is None:
+            return
+        files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+        print(f"{path}: {sum(file.stat().st_size for file in files) / 1e6:.1f} MB")
+
+
 def _release(args):
     from colornet.card import release
 
@@ -177,6 +194,13 @@ def parser():
         "--each", action="store_true", help="colour each frame by itself; it flickers more"
     )
     model(sub)
+
+    sub = command("export", _export, "Write a network as SavedModel, ONNX or LiteRT, for others.")
+    sub.add_argument("model", metavar="NAME", help="released network, run folder or .keras file")
+    sub.add_argument("-o", "--output", required=True, metavar="DIR")
+    sub.add_argument(
+        "--format", default="all", choices=["saved_model", "onnx", "litert", "all"]
+    )
 
     sub = command("demo", _demo, "Colour the sample photos and print PSNR and SSIM beside grey's.")
     sub.add_argument("-o", "--output", default="outputs", metavar="DIR")

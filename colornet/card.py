@@ -15,29 +15,32 @@ from colornet.training import read_history, write_json
 
 CARD = """---
 license: apache-2.0
-library_name: keras
+library_name: {library}
 pipeline_tag: image-to-image
-tags: [colorization, cie-lab]
+tags: [{tags}]
 metrics: [psnr, ssim]
 ---
 
 # {name}
 
-Gives grey photographs plausible colours: a Keras network from L to the a and b of CIE Lab.
+Gives grey photographs plausible colours: {what} from L to the a and b of CIE Lab.
 **The colours are plausible, not evidence** of what was there.
 
 ## Details
 
 {summary}
 
-{parameters:,} parameters; weights {megabytes:.1f} MB, kernels as float16. Code and weights:
-Apache-2.0.
+{parameters:,} parameters{weights}.
+
+Licence of the code: Apache-2.0. Licence of the weights: Apache-2.0; the photos that they were trained
+on have terms of their own, named below.
 
 ## Uses
 
-`python -m colornet colorize PHOTO -o RESULT --model {name}` colours a photo of any size and keeps
-its lightness. Out of scope: evidence, identification, medical or scientific images, and any use
-in which a wrong colour does harm.
+{uses}
+
+Out of scope: evidence, identification, medical or scientific images, and any use in which a wrong
+colour does harm.
 
 ## Risks and limits
 
@@ -47,15 +50,30 @@ in which a wrong colour does harm.
 
 {training}
 
+## Evaluation
+
+{evaluation}
+
+## How to start
+
+{start}
+
+## Citation
+
+The network and its weights are colornet's own work. The paper that colornet reproduces: A. Gudipalli,
+C. N. Sujatha, N. Amutha Prabha, K. Khanikhar, *Colorization of Grayscale Images using Deep Convolution
+Neural Networks*, International Journal of Intelligent Systems and Applications in Engineering, 2024.
+"""
+
+TRAINING = """Optimizer {optimizer}, loss {loss}, first weights {initial}, in the stages below; {versions}.
+
 {stages}
 
 {photos} The validation loss of every epoch is in `history.csv`, every setting in `config.json`.
 
-{sources}
+{sources}"""
 
-## Evaluation
-
-`python -m colornet evaluate DIR --model {name} --json metrics.json`, on {count} test photos
+EVALUATION = """`python -m colornet evaluate DIR --model {name} --json metrics.json`, on {count} test photos
 that no training saw:
 
 {table}
@@ -66,18 +84,22 @@ that no training saw:
 
 With L kept, a photo without any colour already has the SSIM of the row *grey*; and the last table
 shows what other formulas make of the same predictions. The paper that `encoder_decoder` reproduces
-claims 27.4 dB and SSIM 0.85; its formulas, photos and sizes are not given.
+claims 27.4 dB and SSIM 0.85; its formulas, photos and sizes are not given."""
 
-## How to start
-
-```python
+KERAS = dict(
+    library="keras",
+    tags="colorization, cie-lab",
+    what="a Keras network",
+    uses="`python -m colornet colorize PHOTO -o RESULT --model {name}` colours a photo of any size and "
+    "keeps\nits lightness.",
+    start="""```python
 from colornet import models
 from colornet.colorize import colorize
 from colornet.photos import read_photo, write_photo
 
 write_photo("colour.png", colorize(models.load("{name}"), read_photo("grey.png")))
-```
-"""
+```""",
+)
 
 
 def halve(source, target):
@@ -153,11 +175,7 @@ def _write_per_photo(path, photos):
             writer.writerows([name, row, *values] for name, *values in zip(names, *columns))
 
 
-def card(out, network):
-    """The model card of a release folder, from its config, history and metrics."""
-    config = json.loads((out / "config.json").read_text(encoding="utf-8"))
-    report = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
-    history = read_history(out)
+def _stages(config, history):
     lines = [
         "| epochs | size | batch | learning rate | random crops | minutes |",
         "|---|---|---|---|---|---|",
@@ -169,28 +187,60 @@ def card(out, network):
             f"| {stage['from_epoch']} to {end - 1} | {stage['size']} | {stage['batch_size']} | "
             f"{stage['learning_rate']:g} | {'yes' if stage['augment'] else 'no'} | {minutes:.0f} |"
         )
-    versions = ", ".join(f"{name} {version}" for name, version in config["versions"].items())
-    photos = config["photos"]
+    return "\n".join(lines)
+
+
+def card(folder, network, form=KERAS):
+    """The model card of a network, in the form of Hugging Face's.
+
+    Args:
+        folder: of a release, whose config, history and metrics are told; or of a run, which has no
+            metrics; or a `.keras` file, which has none of them.
+        network: as it was trained.
+        form: what is said of the kind of file: a dict such as `KERAS`.
+    """
+    folder = Path(folder)
 
     def beside(name):
-        path = out / name
-        return path.read_text(encoding="utf-8").strip() if path.exists() else ""
+        path = folder / name
+        return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
 
+    config, report = beside("config.json"), beside("metrics.json")
+    name = folder.stem if folder.suffix == ".keras" else folder.name
+    summary, training, weights = "", "Not told.", ""
+    if config:
+        config = json.loads(config)
+        summary = models.MODELS[config["model"]].__doc__.split("\n    |")[0].replace("\n    ", "\n")
+        photos = config["photos"]
+        training = TRAINING.format(
+            optimizer=config["optimizer"],
+            loss=config["loss"],
+            initial=config.get("initial") or "random",
+            versions=", ".join(f"{tool} {version}" for tool, version in config["versions"].items()),
+            stages=_stages(config, read_history(folder)),
+            photos=f"{photos['train']:,} photos for training, {photos['validation']:,} for validation.",
+            sources=beside("SOURCES.md"),
+        ).strip()
+    evaluation = "Not evaluated: `python -m colornet release` does that."
+    if report:
+        report = json.loads(report)
+        evaluation = EVALUATION.format(
+            name=name,
+            count=report["photos"],
+            table=table(report),
+            protocol=report["protocol"],
+            steering=beside("STEERING.md"),
+        )
+        if form is KERAS:
+            size = (folder / "best.weights.h5").stat().st_size / 1e6
+            weights = f"; weights {size:.1f} MB, kernels as float16"
     return CARD.format(
-        name=out.name,
-        summary=models.MODELS[config["model"]].__doc__.split("\n    |")[0].replace("\n    ", "\n"),
+        **form | {key: form[key].replace("{name}", name) for key in ("uses", "start")},
+        name=name,
+        summary=summary.strip(),
         parameters=network.count_params(),
-        megabytes=(out / "best.weights.h5").stat().st_size / 1e6,
-        training=(
-            f"Optimizer {config['optimizer']}, loss {config['loss']}, first weights "
-            f"{config.get('initial') or 'random'}, in the stages below; {versions}."
-        ),
-        stages="\n".join(lines),
-        photos=f"{photos['train']:,} photos for training, {photos['validation']:,} for validation.",
-        sources=beside("SOURCES.md"),
-        limits=beside("LIMITS.md"),
-        steering=beside("STEERING.md"),
-        count=report["photos"],
-        table=table(report),
-        protocol=report["protocol"],
+        weights=weights,
+        limits=beside("LIMITS.md") or "Not told.",
+        training=training,
+        evaluation=evaluation,
     )

@@ -43,6 +43,11 @@ def build(name, **options):
     return MODELS[name](**options)
 
 
+def folder_of(model):
+    """The folder of a released network by its name; else the path that was given."""
+    return RELEASED / model if model in MODELS else Path(model)
+
+
 def load(model, folded=True):
     """A trained network.
 
@@ -58,7 +63,7 @@ def load(model, folded=True):
     Raises:
         ValueError: no such network, or damaged files; one line.
     """
-    folder = RELEASED / model if model in MODELS else Path(model)
+    folder = folder_of(model)
     single = folder.suffix == ".keras"
     for file in [folder] if single else [folder / "config.json", folder / "best.weights.h5"]:
         if not file.is_file():
