@@ -22,6 +22,7 @@ from ai_edge_litert.interpreter import Interpreter
 from colornet import lab, models, steer
 from colornet.colorize import colorize, compose, network_input
 from colornet.export import export
+from colornet.files import released
 from colornet.metrics import luma, psnr
 from colornet.photos import Photo, find_photos, read_photo
 from colornet.samples import TILED, sample
@@ -77,7 +78,7 @@ def main():
     args.add_argument("--photos", metavar="FOLDER")
     args.add_argument("--count", type=int, default=50)
     args = args.parse_args()
-    network, name = models.load(args.model), models.folder_of(args.model).name
+    network, name = models.load(args.model), released(args.model).name
     if args.photos:
         found = [read_photo(file).pixels for file, _ in find_photos([args.photos])[: args.count]]
         greys = [luma(pixels) if pixels.ndim == 3 else pixels for pixels in found]
@@ -97,7 +98,7 @@ def main():
     print(f"{args.model}, {len(greys)} photos, {os.cpu_count()} cores\n")
     print("| by | MB | ms a photo | mean difference | greatest | PSNR to Keras [dB] |\n|---|---|---|---|---|---|")
     own, milliseconds = measure(lambda grey: colorize(network, Photo(grey)).pixels)
-    weights = (models.folder_of(args.model) / "best.weights.h5").stat().st_size
+    weights = (released(args.model) / "best.weights.h5").stat().st_size
     print(f"| Keras | {weights / 1e6:.1f} | {milliseconds:.0f} | | | |")
     with tempfile.TemporaryDirectory() as folder:
         for _ in export(args.model, folder):

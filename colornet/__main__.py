@@ -12,6 +12,7 @@ PROG = "colornet"
 
 
 def _prepare(args):
+    _start_keras()
     from colornet import data
 
     rows = data.prepare(args.photos, args.output, args.size, args.limit)
@@ -27,6 +28,7 @@ def _download(args):
 
 
 def _train(args):
+    _start_keras()
     from colornet.training import read_history, train
 
     options = {} if args.width is None else dict(width=args.width)
@@ -44,6 +46,7 @@ def _train(args):
 
 
 def _evaluate(args):
+    _start_keras()
     from colornet import models
     from colornet.metrics import evaluate, table
     from colornet.training import write_json
@@ -54,14 +57,20 @@ def _evaluate(args):
         write_json(args.json, dict(model=args.model) | report)
 
 
+def _light(model):
+    with _silent():  # LiteRT greets, and Keras does where it is needed after all
+        from colornet import light
+
+        return light.load(model)
+
+
 def _colorize(args):
-    from colornet import models
     from colornet.colorize import colorize_files
     from colornet.hints import parse, read_hints
 
     hints = [parse(text) for text in args.hint] + (read_hints(args.hints) if args.hints else [])
     report = colorize_files(
-        models.load(args.model),
+        _light(args.model),
         args.photos,
         args.output,
         args.force,
@@ -83,11 +92,8 @@ def _video(args):
         from colornet.video import colorize_video
     except ModuleNotFoundError as error:
         raise ValueError(f"films need {error.name}; install it: pip install -e '.[video]'") from None
-    from colornet import models
-
-    network = models.load(args.model)
     number = colorize_video(
-        network, args.film, args.output, args.vividness, not args.each, args.force
+        _light(args.model), args.film, args.output, args.vividness, not args.each, args.force
     )
     print(f"{args.output}: {number} frames")
 
@@ -110,17 +116,21 @@ def _export(args):
 
 
 def _release(args):
+    _start_keras()
     from colornet.card import release
+    from colornet.export import save_light
 
     print(release(args.run, args.data, args.output))
+    with _silent():
+        save_light(args.output)
 
 
 def _demo(args):
-    from colornet import models
+    _start_keras()
     from colornet.samples import demo
 
     out = Path(args.output) / "demo.png"
-    print(demo(models.load(args.model), out))
+    print(demo(_light(args.model), out))
     print(f"\n{out}: grey, coloured, original")
 
 
@@ -259,14 +269,17 @@ def _silent():
         os.close(saved)
 
 
+def _start_keras():
+    with _silent():
+        from keras import ops
+
+        ops.convert_to_numpy(ops.zeros(1))
+
+
 def main(argv=None):
     """Runs a command; errors of the user's are one line on stderr and exit code 1."""
     args = parser().parse_args(argv)
     try:
-        with _silent():
-            from keras import ops
-
-            ops.convert_to_numpy(ops.zeros(1))  # starts the backend
         return args.function(args) or 0
     except KeyboardInterrupt:
         print(f"\n{PROG}: interrupted; the same command does what is left", file=sys.stderr)

@@ -5,12 +5,10 @@ The bins are the points of a grid of ab, 10 units apart, whose cells sRGB reache
 
 from functools import cache
 
-import keras
 import numpy as np
-from keras import ops
 from skimage.color import rgb2lab
 
-from colornet import lab
+from colornet.arrays import ops_of
 
 STEP = 10.0  # ab units between bins
 STRIDE = 4  # pixels of L to a side of a place with a distribution of its own
@@ -39,7 +37,7 @@ def encode(ab):
     Returns:
         float32 `(..., 261)`, summing to 1.
     """
-    points = centres()
+    ops, points = ops_of(ab), centres()
     # The squared distance without |ab|^2, which the softmax cancels.
     nearness = ops.matmul(ab, points.T) - (points**2).sum(1) / 2
     return ops.softmax(nearness / SIGMA**2, axis=-1)
@@ -47,7 +45,7 @@ def encode(ab):
 
 def expectation(distribution):
     """The mean colour of distributions `(..., 261)`: ab in Lab units, `(..., 2)`."""
-    return ops.matmul(distribution, centres())
+    return ops_of(distribution).matmul(distribution, centres())
 
 
 def rebalancing(prior):
@@ -58,23 +56,3 @@ def rebalancing(prior):
     """
     weights = 1 / ((1 - UNIFORM) * prior + UNIFORM / len(prior))
     return weights / (prior * weights).sum()
-
-
-@keras.saving.register_keras_serializable("colornet")
-class MeanColour(keras.layers.Layer):
-    """Logits over the bins to their mean colour, in the units of `lab.to_network`.
-
-    Carries `prior`, how often the training photos show each bin, for whoever steers colours.
-    """
-
-    def build(self, shape):
-        uniform = keras.initializers.Constant(1 / shape[-1])
-        self.prior = self.add_weight(
-            shape=(shape[-1],), initializer=uniform, trainable=False, name="prior"
-        )
-
-    def call(self, logits):
-        return expectation(ops.softmax(logits, axis=-1)) / lab.AB_SCALE
-
-    def compute_output_shape(self, shape):
-        return (*shape[:-1], 2)

@@ -398,7 +398,7 @@ def aged(grey, rng):
 def _grey_levels():
     """A network's L of each 8-bit level of grey, float32 `(256, 1)`."""
     levels = np.repeat(np.arange(256, dtype=np.float32)[:, None], 3, axis=1) / 255
-    return keras.ops.convert_to_numpy(lab.to_network(lab.rgb_to_lab(levels))[0])
+    return np.asarray(lab.to_network(lab.rgb_to_lab(levels))[0])
 
 
 class PhotoBatches(keras.utils.PyDataset):
@@ -474,10 +474,10 @@ class PhotoBatches(keras.utils.PyDataset):
     def __getitem__(self, index):
         photos, rng = self.photos(index), self._rng(index, 1)
         colours = lab.rgb_to_lab(photos.astype("float32") / 255)
-        L, ab = map(keras.ops.convert_to_numpy, lab.to_network(colours))
+        L, ab = map(np.asarray, lab.to_network(colours))
         given = None
         if self.hints:
-            Lab = keras.ops.convert_to_numpy(colours)
+            Lab = np.asarray(colours)
             pairs = [random_hints(one[..., :1], one[..., 1:], rng) for one in Lab]
             ab, given = map(np.stack, zip(*pairs))
             ab = ab / np.float32(lab.AB_SCALE)

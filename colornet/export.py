@@ -18,8 +18,9 @@ from colornet import lab, models, steer
 from colornet.card import card
 from colornet.colorize import LONG_SIDE, MULTIPLE, SHORT_SIDE, STRIP
 from colornet.export_cards import form
-from colornet.files import atomic
+from colornet.files import atomic, released
 from colornet.hints import SIDE
+from colornet.light import FILE
 
 FORMATS = ("saved_model", "onnx", "litert")
 OPSET = 18  # of ONNX
@@ -194,27 +195,30 @@ def _pipeline(network):
     return module, signatures | dict(serving_default=signatures["serve"])
 
 
+def _constant(network, function):
+    """A function of tensors with the network's weights as constants, which converters take."""
+    values = [(variable, variable.numpy()) for variable in network.variables]
+
+    def frozen(*inputs):
+        with keras.StatelessScope([(variable, tf.constant(value)) for variable, value in values]):
+            return function(*inputs)
+
+    return frozen
+
+
 def _function(network, batch):
     """The network as one function of L, and of hints and vividness where it knows them.
 
     batch: how many photos at once; None for any number.
     """
-    answer = _answer(network)
-    # As constants, which converters take as they are.
-    values = [(variable, variable.numpy()) for variable in network.variables]
-    sides = network.input_shape[1:3]
+    answer, sides = _constant(network, _answer(network)), network.input_shape[1:3]
     spec = [tf.TensorSpec([batch, *sides, 1], name="L")]
 
-    def plain(L):
-        with keras.StatelessScope([(variable, tf.constant(value)) for variable, value in values]):
-            return dict(ab=answer(L))
-
     def steered(L, hints, vividness):
-        with keras.StatelessScope([(variable, tf.constant(value)) for variable, value in values]):
-            return dict(ab=answer(L, vividness, hints + tf.zeros_like(L)))
+        return dict(ab=answer(L, vividness, hints + tf.zeros_like(L)))
 
     if steer.prior(network) is None:
-        return tf.function(plain, input_signature=spec)
+        return tf.function(lambda L: dict(ab=answer(L)), input_signature=spec)
     spec += [tf.TensorSpec([batch, *sides, 3], name="hints"), tf.TensorSpec([], name="vividness")]
     return tf.function(steered, input_signature=spec)
 
@@ -268,21 +272,40 @@ def _halve(graph, inputs):
             graph.node.insert(0, cast)
 
 
-def _save_litert(network, folder, name):
+def _litert(function, kind):
+    """LiteRT's file of a function, as bytes; kind: how weights are stored, "", float16 or int8."""
     module = tf.Module()
-    module.ab = _function(_convertible(network), 1)
-    with tempfile.TemporaryDirectory() as saved:
-        tf.saved_model.save(module, saved, signatures=dict(serving_default=module.ab))
-        for kind in ("", "-float16", "-int8"):
-            converter = tf.lite.TFLiteConverter.from_saved_model(saved)
-            if kind:
-                converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            if kind == "-float16":
-                converter.target_spec.supported_types = [tf.float16]
-            path = folder / f"{name}{kind}.tflite"
-            with atomic(path) as temporary:
-                temporary.write_bytes(converter.convert())
-            yield path
+    module.function = function
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(module, folder, signatures=dict(serving_default=function))
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        if kind:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if kind == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        return converter.convert()
+
+
+def _save_litert(network, folder, name):
+    function = _function(_convertible(network), 1)
+    for kind in ("", "float16", "int8"):
+        path = folder / f"{name}{kind and '-'}{kind}.tflite"
+        with atomic(path) as temporary:
+            temporary.write_bytes(_litert(function, kind))
+        yield path
+
+
+def save_light(folder):
+    """Writes the file that `light` colours by into the folder of a release, if it has bins."""
+    network = _convertible(models.load(folder))
+    if steer.prior(network) is None:
+        return
+    prior = tf.constant(steer.prior(network))
+    logits = _constant(network, steer.up_to_logits(network))
+    spec = [tf.TensorSpec([1, None, None, 4], name="x")]
+    function = tf.function(lambda x: dict(logits=logits(x), prior=prior), input_signature=spec)
+    with atomic(Path(folder) / FILE) as temporary:
+        temporary.write_bytes(_litert(function, "float16"))
 
 
 def export(model, out, formats=FORMATS):
@@ -300,7 +323,7 @@ def export(model, out, formats=FORMATS):
     Raises:
         ValueError: no such network.
     """
-    network, source = models.load(model), models.folder_of(model)
+    network, source = models.load(model), released(model)
     name = source.stem if source.suffix == ".keras" else source.name
     save = dict(saved_model=_save_saved_model, onnx=_save_onnx, litert=_save_litert)
     for kind in formats:

@@ -1,10 +1,18 @@
-"""Files that appear whole or not at all."""
+"""Where released networks lie, and files that appear whole or not at all."""
 
 import contextlib
 import os
 import shutil
 import threading
 from pathlib import Path
+
+RELEASED = Path(__file__).parents[1] / "saved_models"
+
+
+def released(model):
+    """The folder of a released network by its name; else the path that was given."""
+    named = RELEASED / Path(model).name
+    return named if str(model) == named.name and named.is_dir() else Path(model)
 
 
 @contextlib.contextmanager

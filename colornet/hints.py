@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from keras import ops
 
 from colornet import gamut, lab
 
@@ -41,7 +40,7 @@ def parse(text):
         raise ValueError(f"hint {text.strip()!r}: give it as x,y,#rrggbb, such as 120,80,#c03028")
     x, y, colour = found.groups()
     rgb = np.array([int(colour[i : i + 2], 16) for i in (0, 2, 4)], np.float32) / 255
-    return Hint(float(x), float(y), tuple(ops.convert_to_numpy(lab.rgb_to_lab(rgb))[1:].tolist()))
+    return Hint(float(x), float(y), tuple(np.asarray(lab.rgb_to_lab(rgb))[1:].tolist()))
 
 
 def read_hints(path):

@@ -1,4 +1,4 @@
-"""sRGB to CIE Lab and back, on any Keras backend.
+"""sRGB to CIE Lab and back, of numpy arrays and on any Keras backend.
 
 sRGB is IEC 61966-2-1, Lab is CIE 1976 under D65 seen by the 2 degree observer; matrix and
 white point are those of `skimage.color`, against which the tests compare. The scaling between
@@ -6,7 +6,8 @@ Lab and what a network sees lives here and nowhere else.
 """
 
 import numpy as np
-from keras import ops
+
+from colornet.arrays import ops_of
 
 L_SCALE = 50.0  # a network sees L / 50 - 1, within [-1, 1]
 AB_SCALE = 110.0  # and predicts ab / 110; sRGB reaches |ab| of 108
@@ -30,7 +31,9 @@ def _mix(matrix, channels):
     return [sum(float(m) * c for m, c in zip(row, channels)) for row in matrix]
 
 
-def _linear(rgb):
+def linear(rgb):
+    """Linear light of sRGB values: `(...)` in [0, 1] to the same."""
+    ops = ops_of(rgb)
     # The power's base is clamped so that the branch not taken has a finite gradient.
     return ops.where(
         rgb > 0.04045,
@@ -40,6 +43,7 @@ def _linear(rgb):
 
 
 def _gamma(linear):
+    ops = ops_of(linear)
     return ops.where(
         linear > 0.0031308,
         1.055 * ops.power(ops.maximum(linear, 0.0031308), 1 / 2.4) - 0.055,
@@ -48,6 +52,7 @@ def _gamma(linear):
 
 
 def _f(ratio):
+    ops = ops_of(ratio)
     return ops.where(
         ratio > 0.008856,
         ops.power(ops.maximum(ratio, 0.008856), 1 / 3),
@@ -57,7 +62,8 @@ def _f(ratio):
 
 def lightness(rgb):
     """L alone of sRGB colours, at a third of the cost: `(..., 3)` in [0, 1] to `(...)`."""
-    rgb = _linear(ops.convert_to_tensor(rgb, "float32"))
+    ops = ops_of(rgb)
+    rgb = linear(ops.convert_to_tensor(rgb, "float32"))
     (y,) = _mix(XYZ_FROM_RGB[1:2], [rgb[..., i] for i in range(3)])
     return 116 * _f(y / WHITE[1]) - 16
 
@@ -71,13 +77,15 @@ def rgb_to_lab(rgb):
     Returns:
         float32 `(..., 3)`: L in [0, 100], a and b in about [-108, 99].
     """
-    rgb = _linear(ops.convert_to_tensor(rgb, "float32"))
+    ops = ops_of(rgb)
+    rgb = linear(ops.convert_to_tensor(rgb, "float32"))
     xyz = _mix(XYZ_FROM_RGB, [rgb[..., i] for i in range(3)])
     fx, fy, fz = (_f(c / w) for c, w in zip(xyz, WHITE))
     return ops.stack([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)], axis=-1)
 
 
 def _cubed(f):
+    ops = ops_of(f)
     return ops.where(f > 0.2068966, f * f * f, (f - 16 / 116) / 7.787)
 
 
@@ -88,6 +96,7 @@ def _linear_rgb(L, a, b):
 
 
 def _shown(L, a, b):
+    ops = ops_of(L)
     # Planes throughout: the bisection below calls this for every pixel, a dozen times.
     r, g, b = _linear_rgb(L, a, b)
     low = ops.minimum(ops.minimum(r, g), b)
@@ -96,6 +105,7 @@ def _shown(L, a, b):
 
 
 def _planes(lab):
+    ops = ops_of(lab)
     lab = ops.convert_to_tensor(lab, "float32")
     return lab[..., 0], lab[..., 1], lab[..., 2]
 
@@ -117,6 +127,7 @@ def fit_gamut(lab):
     Returns:
         float32 `(..., 3)`.
     """
+    ops = ops_of(lab)
     L, a, b = _planes(lab)
     L = ops.clip(L, 0, 100)
     factor = ops.zeros_like(L)
@@ -137,6 +148,7 @@ def lab_to_rgb(lab, fitted=False):
     Returns:
         float32 `(..., 3)` in [0, 1].
     """
+    ops = ops_of(lab)
     linear = _linear_rgb(*_planes(lab if fitted else fit_gamut(lab)))
     return ops.clip(_gamma(ops.stack(linear, axis=-1)), 0, 1)
 
@@ -148,4 +160,5 @@ def to_network(lab):
 
 def from_network(L, ab):
     """The inverse of `to_network`: Lab `(..., 3)` of L `(..., 1)` and ab `(..., 2)`."""
+    ops = ops_of(L)
     return ops.concatenate([(L + 1) * L_SCALE, ab * AB_SCALE], axis=-1)

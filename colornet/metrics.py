@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
-from keras import ops
 from skimage.color import deltaE_ciede2000
 from skimage.metrics import structural_similarity
 from tqdm import tqdm
@@ -75,7 +74,7 @@ def auc(true, predicted):
 
 
 def _lab(rgb):
-    return ops.convert_to_numpy(lab.rgb_to_lab(rgb.astype(np.float32) / 255))
+    return np.asarray(lab.rgb_to_lab(rgb.astype(np.float32) / 255))
 
 
 def per_photo(true, predicted):

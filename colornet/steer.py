@@ -2,12 +2,12 @@
 
 from functools import lru_cache
 
-import keras
 import numpy as np
-from keras import ops
 
 from colornet import bins
+from colornet.arrays import ops_of
 from colornet.hints import SIDE, plant
+from colornet.light import Light
 
 TEMPERATURE = 0.38  # of the vivid end; arXiv 1603.08511, section 2.3
 VIVIDNESS = 0.5  # by default; chosen by figures and by eye, see the model card
@@ -19,16 +19,22 @@ HELD, HELD_APART = 8, 8  # places that keep their colour in every variant; their
 @lru_cache(maxsize=8)
 def up_to_logits(network):
     """The part of a network that gives logits over the bins; None for one that has none."""
+    if isinstance(network, Light):
+        return network
     if "logits" not in [layer.name for layer in network.layers]:
         return None
+    import keras
+
     return keras.Model(network.input, network.get_layer("logits").output)
 
 
 def prior(network):
     """How often the training photos show each bin, `(261,)`; None for a network without bins."""
+    if isinstance(network, Light):
+        return network.prior
     if up_to_logits(network) is None:
         return None
-    return ops.convert_to_numpy(network.get_layer("mean").prior)
+    return np.asarray(network.get_layer("mean").prior)
 
 
 def colour(logits, prior, vividness, unhinted=None):
@@ -52,6 +58,7 @@ def colour(logits, prior, vividness, unhinted=None):
     Returns:
         ab in Lab units, `(..., 2)`.
     """
+    ops = ops_of(logits)
     weight = np.log(bins.rebalancing(prior)).astype("float32")
     gain = TEMPERATURE**-vividness
     if unhinted is None:
@@ -73,6 +80,7 @@ def confidence(logits):
     Returns:
         float32 `(...)` in [0, 1].
     """
+    ops = ops_of(logits)
     logs = ops.log_softmax(logits, axis=-1)
     entropy = -ops.sum(ops.exp(logs) * logs, axis=-1)
     return 1 - entropy / np.log(logits.shape[-1])
@@ -80,16 +88,16 @@ def confidence(logits):
 
 def _draw(logits, taken, rng):
     """A place and a colour from there: the place by doubt, away from earlier ones."""
-    doubt = (1 - ops.convert_to_numpy(confidence(logits))) ** 2 * ~taken + 1e-9
+    doubt = (1 - np.asarray(confidence(logits))) ** 2 * ~taken + 1e-9
     place = rng.choice(doubt.size, p=(doubt / doubt.sum()).ravel())
     place = np.unravel_index(place, doubt.shape)
-    chances = ops.convert_to_numpy(ops.softmax(logits[place]))
+    chances = np.exp(logits[place] - logits[place].max())
     return place, bins.centres()[rng.choice(len(chances), p=chances / chances.sum())]
 
 
 def _surest(logits, prior):
     """The surest places, apart from each other, and their mean colours: rows of `(place, ab)`."""
-    sure, ab = (ops.convert_to_numpy(x) for x in (confidence(logits), colour(logits, prior, 0)))
+    sure, ab = (np.asarray(x) for x in (confidence(logits), colour(logits, prior, 0)))
     sure = sure.copy()
     for _ in range(HELD):
         row, column = np.unravel_index(sure.argmax(), sure.shape)

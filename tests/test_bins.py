@@ -5,6 +5,7 @@ import pytest
 from skimage.color import rgb2lab
 
 from colornet import bins, lab
+from colornet.models.colornet import MeanColour
 
 CELL = 10  # ab units, of arXiv 1603.08511
 
@@ -79,7 +80,7 @@ def test_rebalancing_has_mean_1_and_favours_the_rare(prior):
 
 
 def test_mean_colour_of_a_sure_place_is_its_bin():
-    layer = bins.MeanColour()
+    layer = MeanColour()
     ab = np.asarray(layer(1000 * np.eye(261, dtype=np.float32)[None]))
     np.testing.assert_allclose(ab[0] * lab.AB_SCALE, bins.centres(), atol=1e-4)
     np.testing.assert_allclose(layer.prior, 1 / 261)

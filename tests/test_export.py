@@ -1,17 +1,14 @@
 """Exports as strangers use them: in processes that have no colornet, beside the Keras model."""
 
-import ast
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from conftest import crops
 
-import colornet
 from colornet import lab, models
 from colornet.__main__ import main
 from colornet.colorize import colorize, compose, network_input, predict_ab
@@ -303,15 +300,3 @@ def test_faults_are_one_line(tmp_path, capfd):
         assert main(["export", *arguments]) == 1
         error = capfd.readouterr().err
         assert error.startswith("colornet: ") and part in error and error.count("\n") == 1
-
-
-def test_tensorflow_is_imported_in_export_alone():
-    folder = Path(colornet.__file__).parent
-    found = set()
-    for path in folder.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            if any(name.split(".")[0] == "tensorflow" for name in names):
-                found.add(path.relative_to(folder).as_posix())
-    assert found == {"export.py"}

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import keras
 
+from colornet.files import RELEASED, released
 from colornet.models import colornet as own
 from colornet.models.eight_conv import eight_conv
 from colornet.models.encoder_decoder import PAPER, encoder_decoder
 from colornet.models.folding import fold
-
-RELEASED = Path(__file__).parents[2] / "saved_models"
 
 MODELS = {
     "colornet": own.colornet,
@@ -43,11 +42,6 @@ def build(name, **options):
     return MODELS[name](**options)
 
 
-def folder_of(model):
-    """The folder of a released network by its name; else the path that was given."""
-    return RELEASED / model if model in MODELS else Path(model)
-
-
 def load(model, folded=True):
     """A trained network.
 
@@ -63,7 +57,7 @@ def load(model, folded=True):
     Raises:
         ValueError: no such network, or damaged files; one line.
     """
-    folder = folder_of(model)
+    folder = released(model)
     single = folder.suffix == ".keras"
     for file in [folder] if single else [folder / "config.json", folder / "best.weights.h5"]:
         if not file.is_file():

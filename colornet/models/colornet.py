@@ -3,7 +3,8 @@
 import keras
 from keras import layers, ops
 
-from colornet.bins import STRIDE, MeanColour, centres
+from colornet import lab
+from colornet.bins import STRIDE, centres, expectation
 from colornet.models.efficientnet_lite import encoder
 from colornet.models.encoder_decoder import MultipleOf32
 
@@ -135,6 +136,26 @@ class HintAttention(layers.Layer):
 
     def get_config(self):
         return super().get_config() | dict(heads=self.heads)
+
+
+@keras.saving.register_keras_serializable("colornet")
+class MeanColour(keras.layers.Layer):
+    """Logits over the bins to their mean colour, in the units of `lab.to_network`.
+
+    Carries `prior`, how often the training photos show each bin, for whoever steers colours.
+    """
+
+    def build(self, shape):
+        uniform = keras.initializers.Constant(1 / shape[-1])
+        self.prior = self.add_weight(
+            shape=(shape[-1],), initializer=uniform, trainable=False, name="prior"
+        )
+
+    def call(self, logits):
+        return expectation(ops.softmax(logits, axis=-1)) / lab.AB_SCALE
+
+    def compute_output_shape(self, shape):
+        return (*shape[:-1], 2)
 
 
 def decode(x, skips, filters, name):

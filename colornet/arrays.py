@@ -1,0 +1,28 @@
+"""The same code for numpy's arrays and for the tensors of any Keras backend.
+
+Keras takes seconds to start. Whoever colours a photo by a network that needs no Keras, see `light`,
+need not wait for it.
+"""
+
+from types import SimpleNamespace
+
+import numpy as np
+from scipy import special
+
+NUMPY = SimpleNamespace(
+    **{name: getattr(np, name) for name in "abs clip exp matmul maximum minimum ones_like power".split()},
+    **{name: getattr(np, name) for name in "concatenate stack sum where zeros_like".split()},
+    convert_to_tensor=np.asarray,
+    log_softmax=special.log_softmax,
+    softmax=special.softmax,
+    stop_gradient=lambda x: x,
+)
+
+
+def ops_of(x):
+    """The operations for x, by the names of `keras.ops`: numpy's for arrays, numbers and lists."""
+    if isinstance(x, (np.ndarray, np.generic, int, float, list, tuple)):
+        return NUMPY
+    from keras import ops
+
+    return ops
