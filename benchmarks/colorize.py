@@ -1,11 +1,13 @@
-"""Seconds and peak memory of `colornet colorize`: one 24-megapixel photo, and a folder.
+"""What `colornet colorize` costs beside reading, converting to Lab and back, and writing alone.
 
-    python benchmarks/colorize.py
+    python benchmarks/colorize.py [--photos 500] [--largest 100]
 
-Runs the command line itself in a process of its own, start-up included, on grey JPEGs made by
-enlarging scikit-image's photos. Prints a Markdown table.
+Photos of 1 to 100 megapixels, colour JPEGs made by enlarging one of scikit-image's; then a folder of
+photos of a megapixel. Every run is a process of its own, start-up included; "loaded" leaves it out. Plain
+is OpenCV's: JPEG to float32 Lab and back to JPEG, in bands. Prints Markdown tables.
 """
 
+import argparse
 import os
 import subprocess
 import sys
@@ -15,49 +17,105 @@ from pathlib import Path
 
 import cv2
 
-from colornet.metrics import luma
-from colornet.photos import Photo, write_photo
+from colornet.colorize import colorize
+from colornet.light import load
+from colornet.photos import Photo, read_photo, write_photo
 from colornet.samples import SAMPLES, sample
 
-FOLDER = 200
+MEGAPIXELS = (1, 12, 24, 50, 100)
+PLAIN = """
+import sys, cv2, numpy as np
+source, target = sys.argv[1:]
+photo = cv2.imread(source)
+for top in range(0, len(photo), 256):
+    band = photo[top : top + 256]
+    lab = cv2.cvtColor(np.float32(band) / 255, cv2.COLOR_BGR2Lab)
+    band[:] = np.round(cv2.cvtColor(lab, cv2.COLOR_Lab2BGR) * 255)
+flags = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+cv2.imwrite(target, photo, flags)
+"""
 
 
-def grey(name, height, width):
-    """A sample photo as grey `(height, width)`."""
-    return luma(cv2.resize(sample(name), (width, height), interpolation=cv2.INTER_CUBIC))
+# Told by a small process, since a large one would count its own memory as its child's.
+WATCH = """
+import resource, subprocess, sys, time
+started = time.perf_counter()
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+seconds = time.perf_counter() - started
+print(seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+"""
 
 
-def command(*arguments):
-    """Seconds and peak memory (MB) of one run of the command line."""
+def process(*arguments):
+    """Seconds and peak memory (MB) of a Python process."""
+    command = [sys.executable, "-c", WATCH, sys.executable, *arguments]
+    took, peak = subprocess.run(command, check=True, capture_output=True).stdout.split()
+    return float(took), float(peak) / (1e6 if sys.platform == "darwin" else 1e3)  # bytes there
+
+
+def seconds(function):
     started = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", "colornet", "colorize", *arguments])
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        sys.exit(f"colorize failed with status {status}")
-    unit = 1e6 if sys.platform == "darwin" else 1e3  # ru_maxrss: bytes there, kilobytes here
-    return time.perf_counter() - started, usage.ru_maxrss / unit
+    function()
+    return time.perf_counter() - started
+
+
+def sizes(folder, largest):
+    network = load("colornet")
+    source, target = str(folder / "photo.jpg"), str(folder / "out.jpg")
+
+    def loaded():
+        write_photo(target, colorize(network, read_photo(source)))
+
+    def plain():
+        sys.argv[1:] = source, target
+        exec(PLAIN, {})
+
+    print("| megapixels | command [s] | peak [MB] | plain [s] | peak [MB] | loaded [s] | plain, loaded [s] | ratio | ratio of commands |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    for megapixels in MEGAPIXELS:
+        if megapixels > largest:
+            break
+        height = round((megapixels * 1e6 * 2 / 3) ** 0.5)
+        size = (round(megapixels * 1e6 / height), height)
+        write_photo(source, Photo(cv2.resize(sample("coffee"), size, interpolation=cv2.INTER_CUBIC)))
+        command = process("-m", "colornet", "colorize", source, "-o", target, "--force")
+        bare = process("-c", PLAIN, source, target)
+        loaded()  # tables and caches
+        ours, theirs = (min(seconds(function) for _ in range(3)) for function in (loaded, plain))
+        print(
+            f"| {megapixels} | {command[0]:.2f} | {command[1]:.0f} | {bare[0]:.2f} | {bare[1]:.0f} | "
+            f"{ours:.2f} | {theirs:.2f} | {ours / theirs:.2f} | {command[0] / bare[0]:.2f} |"
+        )
+
+
+def many(folder, number):
+    for i in range(number):
+        pixels = cv2.resize(sample(SAMPLES[i % len(SAMPLES)]), (1250, 750 + i % 100))
+        write_photo(folder / "many" / f"{i:03d}.jpg", Photo(pixels))
+    network = load("colornet")
+    one = folder / "one.jpg"
+
+    def each():
+        for file in sorted((folder / "many").iterdir()):
+            write_photo(one, colorize(network, read_photo(file)))
+
+    start, _ = process("-m", "colornet", "colorize", str(folder / "many" / "000.jpg"), "-o", str(one))
+    alone = seconds(each)
+    together, memory = process("-m", "colornet", "colorize", str(folder / "many"), "-o", str(folder / "coloured"))
+    print(f"| {number} photos of a megapixel | seconds | photos/s | peak [MB] |\n|---|---|---|---|")
+    print(f"| one after another, network loaded | {alone:.1f} | {number / alone:.1f} | |")
+    print(f"| the folder, by the command ({start:.1f} s for the first) | {together:.1f} | {number / together:.1f} | {memory:.0f} |")
 
 
 def main():
+    args = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    args.add_argument("--photos", type=int, default=500, help="in the folder")
+    args.add_argument("--largest", type=int, default=100, help="megapixels")
+    args = args.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        write_photo(folder / "small.jpg", Photo(grey("coffee", 256, 384)))
-        write_photo(folder / "large.jpg", Photo(grey("coffee", 4000, 6000)))
-        for i in range(FOLDER):
-            name = SAMPLES[i % len(SAMPLES)]
-            write_photo(folder / "many" / f"{i:03d}.jpg", Photo(grey(name, 800 + i, 1200)))
-        start, start_memory = command(str(folder / "small.jpg"), "-o", str(folder / "small.png"))
-        large, large_memory = command(str(folder / "large.jpg"), "-o", str(folder / "out.jpg"))
-        many, many_memory = command(str(folder / "many"), "-o", str(folder / "coloured"))
-    print("| what | seconds | of which start-up | peak memory |")
-    print("|---|---|---|---|")
-    print(f"| one photo of 256x384 | {start:.1f} | | {start_memory:.0f} MB |")
-    print(f"| one photo of 24 megapixels | {large:.1f} | {start:.1f} | {large_memory:.0f} MB |")
-    speed = FOLDER / (many - start)
-    print(
-        f"| {FOLDER} photos of about 1 megapixel, {speed:.1f} photos/s | {many:.1f} | "
-        f"{start:.1f} | {many_memory:.0f} MB |"
-    )
+        sizes(Path(folder), args.largest)
+        print()
+        many(Path(folder), args.photos)
 
 
 if __name__ == "__main__":

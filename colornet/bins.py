@@ -6,8 +6,8 @@ The bins are the points of a grid of ab, 10 units apart, whose cells sRGB reache
 from functools import cache
 
 import numpy as np
-from skimage.color import rgb2lab
 
+from colornet import lab
 from colornet.arrays import ops_of
 
 STEP = 10.0  # ab units between bins
@@ -19,10 +19,12 @@ UNIFORM = 0.5  # share of the uniform distribution in the rebalancing weights
 @cache
 def centres():
     """The bins' ab in Lab units, float32 `(261, 2)`."""
-    # Every third level finds each cell that all 256 find; float64, so that all machines agree.
-    levels = np.arange(0, 256, 3) / 255
-    rgb = np.stack(np.meshgrid(levels, levels, levels), axis=-1)
-    cells = np.round(rgb2lab(rgb)[..., 1:].reshape(-1, 2) / STEP)
+    # The cube's faces show every ab that its inside shows, at another L; every third level finds
+    # each cell that all 256 find, and none of them lies at a cell's edge.
+    levels = np.arange(0, 256, 3, dtype=np.float32) / 255
+    face = np.stack(np.meshgrid(levels, levels, [0, 1]), axis=-1).reshape(-1, 3)
+    faces = np.concatenate([np.roll(face, axis, axis=1) for axis in range(3)])
+    cells = np.round(lab.rgb_to_lab(faces)[:, 1:] / STEP)
     return (np.unique(cells, axis=0) * STEP).astype(np.float32)
 
 

@@ -5,6 +5,7 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ LONG_SIDE = 1024  # bounds the work on panoramas
 MULTIPLE = 32  # of which every network takes its height and width
 ONE_ANSWER = "gives one answer, without vividness, hints, variants or confidence; take colornet"
 STRIP = 1 << 18  # pixels composed at a time
+NETWORK = Lock()  # one photo at a time goes through it
 
 
 def working_size(network, height, width):
@@ -93,11 +95,13 @@ def predict_variants(network, pixels, count, vividness=None, hints=(), seed=0):
     if prior is None:
         if vividness is not None or hints or count > 1:
             raise ValueError(f"{network.name}: {ONE_ANSWER}")
-        return network.predict_on_batch(x) * lab.AB_SCALE
-    logits, unhinted = steer.variants(network, x, count, seed), None
-    if hints:
-        bare = np.concatenate([x[..., :1], np.zeros_like(x[..., 1:])], axis=-1)
-        unhinted = steer.up_to_logits(network).predict_on_batch(bare)
+        with NETWORK:
+            return network.predict_on_batch(x) * lab.AB_SCALE
+    with NETWORK:
+        logits, unhinted = steer.variants(network, x, count, seed), None
+        if hints:
+            bare = np.concatenate([x[..., :1], np.zeros_like(x[..., 1:])], axis=-1)
+            unhinted = steer.up_to_logits(network).predict_on_batch(bare)
     vividness = steer.VIVIDNESS if vividness is None else vividness
     return np.asarray(steer.colour(logits, prior, vividness, unhinted))
 
@@ -124,7 +128,9 @@ def predict_confidence(network, pixels, hints=()):
     if logits_of is None:
         raise ValueError(f"{network.name}: {ONE_ANSWER}")
     x = network_input(network, pixels, hints)
-    return np.asarray(steer.confidence(logits_of.predict_on_batch(x)))[0]
+    with NETWORK:
+        logits = logits_of.predict_on_batch(x)
+    return np.asarray(steer.confidence(logits))[0]
 
 
 def compose(pixels, ab):
@@ -299,21 +305,34 @@ def colorize_files(
         raise PhotoError(
             f"{folder}: cannot be written ({error.strerror}); choose another place"
         ) from None
-    report = dict(done=[], kept=[], failed=[])
-    for file, targets in tqdm(pairs, unit="photo", disable=len(pairs) == 1):
+
+    def do(pair):
+        """One photo: what became of it, and its path."""
+        file, targets = pair
         try:
             wanted = [target for target in targets if force or not target.exists()]
             for target in targets:
                 if target.is_dir():
                     raise PhotoError(f"{target}: is a folder; choose another place for -o")
             if not wanted:
-                report["kept"].append(targets[0])
-                continue
+                return "kept", targets[0]
             for target, result in zip(targets, _results(network, read_photo(file), *asked)):
                 if target in wanted:
                     write_photo(target, result, quality)
-            report["done"].append(targets[0])
+            return "done", targets[0]
         except PhotoError as error:
             tqdm.write(f"colornet: {error}", file=sys.stderr)
-            report["failed"].append(file)
+            return "failed", file
+
+    report = dict(done=[], kept=[], failed=[])
+    # Side by side, so that one photo is read or written while another is coloured.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        try:
+            for what, path in tqdm(
+                pool.map(do, pairs), total=len(pairs), unit="photo", disable=len(pairs) == 1
+            ):
+                report[what].append(path)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # those under way become whole
+            raise
     return report

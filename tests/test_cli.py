@@ -1,7 +1,9 @@
 """The command line, as someone types it."""
 
+import signal
 import subprocess
 import sys
+import time
 
 import keras
 import numpy as np
@@ -255,3 +257,22 @@ def test_options_out_of_range(options, error, capsys):
     with pytest.raises(SystemExit) as stop:
         main(["colorize", "a.png", "-o", "b.png", *options])
     assert stop.value.code == 2 and capsys.readouterr().err.splitlines()[-1].endswith(error)
+
+
+def test_an_interrupted_folder_goes_on_where_it_was(tmp_path):
+    grey = samples.sample("coffee")[..., 1]
+    for i in range(24):
+        write_photo(tmp_path / "photos" / f"{i:02d}.png", Photo(grey))
+    command = [sys.executable, "-m", "colornet", "colorize", "photos", "-o", "out"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    while not [*tmp_path.glob("out/[0-9]*.png")]:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    error = process.communicate(timeout=60)[1]
+    assert process.returncode == 130 and "the same command does what is left" in error
+    done = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+    assert 0 < len(done) < 24 and not any(name.startswith(".tmp") for name in done)
+    assert typed("colorize", "photos", "-o", "out", cwd=tmp_path).returncode == 0
+    after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+    assert len(after) == 24 and {name: after[name] for name in done} == done
