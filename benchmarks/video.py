@@ -21,7 +21,7 @@ import av
 import cv2
 import numpy as np
 
-from colornet import models, temporal
+from colornet import light, temporal
 from colornet.colorize import compose, predict_ab, working_size
 from colornet.metrics import luma, psnr
 from colornet.samples import sample
@@ -105,6 +105,8 @@ def _speed(network, height, number):
                 rgb = np.repeat(luma(cv2.resize(rgb, (width, height)))[..., None], 3, axis=-1)
                 film.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, "rgb24")))
             film.mux(stream.encode())
+        tried = Path(folder) / "tried.mp4"
+        colorize_video(network, source, tried)  # tables and caches
         for steady in (False, True):
             started = time.perf_counter()
             colorize_video(network, source, Path(folder) / "out.mp4", steady=steady, force=True)
@@ -117,7 +119,7 @@ def main():
     args.add_argument("--model", default="colornet")
     args.add_argument("--frames", type=int, default=90)
     args = args.parse_args()
-    network = models.load(args.model)
+    network = light.load(args.model)
     print("| film | colours | flicker [ab units] | PSNR [dB] |\n|---|---|---|---|")
     films = [("known motion", _window(args.frames), _known)]
     films += [(Path(film).name, _film(film, args.frames), _motion) for film in args.films]

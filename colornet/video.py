@@ -1,6 +1,9 @@
 """Films: every frame coloured, held still in time, written beside the sound as it was."""
 
+import contextlib
 import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import av
@@ -16,14 +19,15 @@ from colornet.files import atomic
 SOUND = ("aac", "mp3", "ac3", "eac3", "alac", "flac", "opus")
 X264 = {"crf": "17", "preset": "veryfast"}  # hardly to be told from the original
 BT709 = dict(colorspace=1, color_primaries=1, color_trc=1, color_range=1)
+RATE = 25  # frames a second where a film does not tell
 TONE = 3  # levels of 255: a frame whose channels differ by no more is grey
 WHOLE = 0.98  # share of its stated length that a film has, at least
 TURNS = {90: "transpose=cclock", 180: "rotate=PI", 270: "transpose=clock"}
 
 
 def _upright(frames, stream):
-    """Frames in RGB: whole where they were interlaced, turned where the camera was."""
-    graph = None
+    """Frames in RGB, all of the first one's size: whole where interlaced, turned as the camera was."""
+    graph, shape, first = None, None, None
 
     def ready():
         while True:
@@ -32,18 +36,26 @@ def _upright(frames, stream):
             except (av.BlockingIOError, av.EOFError):
                 return
 
+    def rest():
+        if graph:
+            graph.vpush(None)
+            yield from ready()
+
     for frame in frames:
-        if graph is None:
-            graph, turn = Graph(), TURNS.get(frame.rotation % 360)
-            parts = ["bwdif=mode=send_frame:deint=interlaced", *([turn] if turn else []), "format=rgb24"]
-            nodes = [graph.add_buffer(template=stream, time_base=stream.time_base)]
+        if shape != (frame.width, frame.height, frame.format.name):
+            yield from rest()
+            shape = frame.width, frame.height, frame.format.name
+            first = first or shape
+            turn = TURNS.get(frame.rotation % 360)
+            parts = ["bwdif=mode=send_frame:deint=interlaced", f"scale={first[0]}:{first[1]}"]
+            parts += [*([turn] if turn else []), "format=rgb24"]
+            graph = Graph()
+            nodes = [graph.add_buffer(None, *shape, time_base=stream.time_base)]
             nodes += [graph.add(*part.split("=", 1)) for part in parts]
             graph.link_nodes(*nodes, graph.add("buffersink")).configure()
         graph.vpush(frame)
         yield from ready()
-    if graph:
-        graph.vpush(None)
-        yield from ready()
+    yield from rest()
 
 
 def _coloured(network, frames, vividness):
@@ -59,6 +71,16 @@ def _coloured(network, frames, vividness):
         ab = predict_ab(network, pixels, vividness)
         ab = cv2.resize(ab, (width, height), interpolation=cv2.INTER_CUBIC)
         yield (frame.pts, frame.time_base, pixels), grey, ab
+
+
+def _ahead(items):
+    """The same items, made by a thread of their own while those before are used."""
+    items = iter(items)
+    with ThreadPoolExecutor(1) as pool:
+        coming = deque(pool.submit(next, items, None) for _ in range(temporal.CHUNK))
+        while (item := coming.popleft().result()) is not None:
+            coming.append(pool.submit(next, items, None))
+            yield item
 
 
 def _even(rgb):
@@ -105,7 +127,8 @@ def _first(source):
 
 def _new_pictures(pictures, shape, out):
     """The stream of pictures in `out`, with the times and the aspect of the film's."""
-    stream = out.add_stream("libx264", rate=pictures.average_rate, options=X264)
+    rate = pictures.average_rate or pictures.guessed_rate or RATE
+    stream = out.add_stream("libx264", rate=rate, options=X264)
     stream.height, stream.width = shape[:2]
     context = stream.codec_context
     context.pix_fmt, context.time_base = "yuv420p", pictures.time_base
@@ -140,34 +163,45 @@ def _colour(network, film, source, shape, target, vividness, steady):
     with av.open(target, "w", format="mp4", options={"movflags": "faststart"}) as out:
         stream = _new_pictures(pictures, shape, out)
         sounds = {sound.index: _new_sound(sound, out) for sound in _sounds(film)}
-        number, reached = 0, 0.0
+        number, reached, waiting = 0, 0.0, deque()
+        rate, before = stream.codec_context.framerate, None
 
-        def take(packet):
+        def write_sound():
             nonlocal reached
-            if packet.pts is not None:
-                reached = max(reached, float(packet.pts * packet.time_base))
-            sound = sounds[packet.stream.index]
-            if not _fits(packet.stream):
-                for frame in packet.decode():
-                    out.mux(sound.encode(frame))
-            elif packet.dts is not None:  # None: an empty one, behind the last
-                packet.stream = sound
-                out.mux(packet)
+            while waiting:
+                packet = waiting.popleft()
+                if packet.pts is not None:
+                    reached = max(reached, float(packet.pts * packet.time_base))
+                sound = sounds[packet.stream.index]
+                if not _fits(packet.stream):
+                    with contextlib.suppress(av.InvalidDataError):  # the next may be whole again
+                        for frame in packet.decode():
+                            out.mux(sound.encode(frame))
+                elif packet.dts is not None:  # None: an empty one, behind the last
+                    packet.stream = sound
+                    out.mux(packet)
 
-        work = _coloured(network, _upright(_decoded(film, pictures, take), pictures), vividness)
+        frames = _upright(_decoded(film, pictures, waiting.append), pictures)
+        work = _ahead(_coloured(network, frames, vividness))
         work = temporal.steady(work) if steady else ((frame, ab) for frame, _, ab in work)
         for (pts, time_base, pixels), ab in tqdm(work, total=pictures.frames or None, unit="frame"):
             rgb = av.VideoFrame.from_ndarray(_even(compose(pixels, ab)), "rgb24")
             frame = rgb.reformat(format="yuv420p", dst_colorspace="ITU709")
-            frame.pts, frame.time_base = pts, time_base
+            # Raw streams tell no times, joined ones begin anew: then each follows the one before.
+            after = 0 if before is None else before + max(1, round(1 / (rate * time_base)))
+            if pts is None or before is not None and pts <= before:
+                pts = after
+            frame.pts, frame.time_base, before = pts, time_base, pts
             out.mux(stream.encode(frame))
+            write_sound()
             number, reached = number + 1, max(reached, float(pts * time_base))
         out.mux(stream.encode())
+        write_sound()
         for sound in _sounds(film):
             if not _fits(sound):
                 out.mux(sounds[sound.index].encode())
     stated, start = ((time or 0) / av.time_base for time in (film.duration, film.start_time))
-    if reached - start + 1 / float(pictures.average_rate) < WHOLE * stated:
+    if reached - start + 1 / float(rate) < WHOLE * stated:
         raise ValueError(
             f"{source}: can be read to {reached - start:.1f} of {stated:.1f} seconds; it is cut "
             "off or damaged, fetch it again"
@@ -207,5 +241,6 @@ def colorize_video(network, source, target, vividness=None, steady=True, force=F
             return _colour(network, film, source, shape, temporary, vividness, steady)
         except OSError as error:
             if error.filename != str(temporary):
-                raise
+                reason = error.strerror or error
+                raise ValueError(f"{source}: cannot be coloured ({reason}); fetch it again") from None
             raise OSError(f"{target}: cannot be written ({error.strerror}); make room") from None

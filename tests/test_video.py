@@ -170,6 +170,26 @@ def test_interlaced_films_lose_their_combs(beginner, tmp_path):
     assert np.mean([combs(p) for p in pixels]) < 1.1 * whole
 
 
+def test_raw_streams_without_times_get_even_ones(beginner, tmp_path):
+    source, target = film(tmp_path / "raw.h264", scene()), tmp_path / "out.mp4"
+    assert colorize_video(beginner, source, target) == NUMBER
+    _, times, _, _ = read(target)
+    np.testing.assert_allclose(np.diff(times), 0.04, atol=1e-3)
+
+
+@pytest.mark.parametrize("suffix", ["h264", "ts"])
+def test_joined_films_of_two_sizes_become_one(suffix, beginner, tmp_path):
+    parts = [
+        film(tmp_path / f"{side}.{suffix}", scene(side, 128)).read_bytes() for side in (96, 160)
+    ]
+    source, target = tmp_path / f"joined.{suffix}", tmp_path / "out.mp4"
+    source.write_bytes(b"".join(parts))
+    assert colorize_video(beginner, source, target) == 2 * NUMBER
+    pixels, times, _, _ = read(target)
+    assert {frame.shape for frame in pixels} == {(96, 128, 3)}
+    assert (np.diff(times) > 0).all()
+
+
 def test_colours_of_a_film_are_not_seen(beginner, tmp_path):
     results = []
     for colour in (False, True):
