@@ -29,10 +29,9 @@ reproduce: .venv/core
 	$(BIN)/python -m colornet train $(PREPARED) -o $(RUN) --model encoder_decoder --epochs $(EPOCHS)
 	$(BIN)/python -m colornet evaluate $(PREPARED) --model $(RUN) --json $(RUN)/metrics.json
 
-# Loader, training and colorize speed: make bench PREPARED=folder
+# Speed, memory, films and exports on this machine, into benchmarks/README.md
 bench: .venv/dev
-	$(BIN)/python benchmarks/loader.py $(PREPARED)
-	$(BIN)/python benchmarks/colorize.py
+	$(BIN)/python benchmarks/run.py $(FILMS)
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed; name it: make PYTHON=..."; exit 1; }

@@ -60,8 +60,8 @@ def runners(network, folder, name):
         session = onnxruntime.InferenceSession(path)
         run = arrays(lambda L, session=session: session.run(["ab"], {"L": L})[0])
         yield f"ONNX Runtime{kind.replace('-', ', ')}", path.stat().st_size, run
-    for kind in ("", "-float16", "-int8"):
-        path = folder / "litert" / f"{name}{kind}.tflite"
+    for path in sorted((folder / "litert").glob("*.tflite"), key=lambda path: -path.stat().st_size):
+        kind = path.stem.removeprefix(name)
         runner = Interpreter(str(path), num_threads=os.cpu_count()).get_signature_runner()
 
         def run(L, runner=runner):

@@ -99,20 +99,21 @@ def _video(args):
 
 
 def _export(args):
-    try:
-        from colornet import export
-        import onnx, tf2onnx
-    except ModuleNotFoundError as error:
-        raise ValueError(f"exports need {error.name}; install it: pip install -e '.[export]'") from None
+    _start_keras()
+    from colornet import export
+
     formats = export.FORMATS if args.format == "all" else (args.format,)
     written = export.export(args.model, args.output, formats)
-    while True:
-        with _silent():  # the converters tell much, in C++
-            path = next(written, None)
-        if path is None:
-            return
-        files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-        print(f"{path}: {sum(file.stat().st_size for file in files) / 1e6:.1f} MB")
+    try:
+        while True:
+            with _silent():  # the converters tell much, in C++
+                path = next(written, None)
+            if path is None:
+                return
+            files = [path] if path.is_file() else [x for x in path.rglob("*") if x.is_file()]
+            print(f"{path}: {sum(file.stat().st_size for file in files) / 1e6:.2f} MB")
+    except ModuleNotFoundError as error:
+        raise ValueError(f"ONNX needs {error.name}; install it: pip install -e '.[export]'") from None
 
 
 def _release(args):

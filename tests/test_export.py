@@ -300,3 +300,11 @@ def test_faults_are_one_line(tmp_path, capfd):
         assert main(["export", *arguments]) == 1
         error = capfd.readouterr().err
         assert error.startswith("colornet: ") and part in error and error.count("\n") == 1
+
+
+def test_without_the_extra_it_says_what_to_install(tmp_path, capfd, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tf2onnx", None)
+    assert main(["export", "eight_conv", "-o", str(tmp_path), "--format", "onnx"]) == 1
+    error = capfd.readouterr().err
+    assert "needs tf2onnx; install it: pip install -e '.[export]'" in error
+    assert error.count("\n") == 1 and not [*tmp_path.rglob("*.onnx")]
