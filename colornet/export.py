@@ -33,7 +33,7 @@ class Doubled(layers.Layer):
 
     def call(self, x):
         size = 2 * tf.shape(x)[1:3]
-        return tf.raw_ops.ResizeNearestNeighbor(images=x, size=size, half_pixel_centers=True)
+        return tf.raw_ops.ResizeNearestNeighbor(images=x, size=size)
 
     def compute_output_shape(self, shape):
         return (shape[0], *(side and 2 * side for side in shape[1:3]), shape[3])
@@ -235,7 +235,6 @@ def _save_onnx(network, folder, name):
     import onnx
     import tf2onnx
 
-    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     function = _function(_convertible(network), None)
     model, _ = tf2onnx.convert.from_function(function, function.input_signature, opset=OPSET)
     graph = model.graph
@@ -327,6 +326,8 @@ def export(model, out, formats=FORMATS):
     """
     network, source = models.load(model), released(model)
     name = source.stem if source.suffix == ".keras" else source.name
+    for tool in ("tensorflow", "tf2onnx"):  # which tell of every step
+        logging.getLogger(tool).setLevel(logging.ERROR)
     save = dict(saved_model=_save_saved_model, onnx=_save_onnx, litert=_save_litert)
     for kind in formats:
         folder = Path(out) / kind
