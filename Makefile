@@ -11,7 +11,7 @@ RUN ?= runs/encoder_decoder
 PREPARED ?= data/prepared
 EPOCHS ?= 30
 
-.PHONY: demo test notebooks reproduce bench clean
+.PHONY: demo test notebooks web reproduce bench clean
 
 demo: .venv/core
 	$(BIN)/python -m colornet demo --output outputs
@@ -21,6 +21,10 @@ test: .venv/dev
 
 notebooks: .venv/dev
 	$(BIN)/jupyter lab notebooks
+
+# The page to upload photos to, on http://127.0.0.1:7860
+web: .venv/web
+	$(BIN)/python -m colornet serve
 
 # The paper's whole protocol on a folder of photos: make reproduce DATA=folder
 reproduce: .venv/core
@@ -41,9 +45,13 @@ bench: .venv/dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	touch $@
 
+.venv/web: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[web]'
+	touch $@ .venv/core
+
 .venv/dev: .venv/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	touch $@ .venv/core
+	touch $@ .venv/core .venv/web
 
 clean:
 	rm -rf .venv outputs

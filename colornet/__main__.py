@@ -126,6 +126,15 @@ def _release(args):
         save_light(args.output)
 
 
+def _serve(args):
+    try:
+        with _silent():
+            from colornet.app import serve
+    except ModuleNotFoundError as error:
+        raise ValueError(f"the page needs {error.name}; install it: pip install -e '.[web]'") from None
+    serve(_light(args.model), args.host, args.port)
+
+
 def _demo(args):
     _start_keras()
     from colornet.samples import demo
@@ -212,6 +221,11 @@ def parser():
     sub.add_argument(
         "--format", default="all", choices=["saved_model", "onnx", "litert", "all"]
     )
+
+    sub = command("serve", _serve, "The web page: upload a grey photo, see it in colour.")
+    sub.add_argument("--host", default="127.0.0.1", help="0.0.0.0 lets other machines in")
+    sub.add_argument("--port", type=_positive, default=7860)
+    model(sub)
 
     sub = command("demo", _demo, "Colour the sample photos and print PSNR and SSIM beside grey's.")
     sub.add_argument("-o", "--output", default="outputs", metavar="DIR")

@@ -4,7 +4,6 @@ The one file of the package that needs TensorFlow itself. Around the network a S
 `colorize` does, in TensorFlow's own operations; ONNX and LiteRT files hold the network, from L to ab.
 """
 
-import contextlib
 import logging
 import tempfile
 from pathlib import Path
@@ -325,7 +324,7 @@ def export(model, out, formats=FORMATS):
         ValueError: no such network.
     """
     network, source = models.load(model), released(model)
-    name = source.stem if source.suffix == ".keras" else source.name
+    name = source.stem if source.suffix == ".keras" else source.resolve().name
     for tool in ("tensorflow", "tf2onnx"):  # which tell of every step
         logging.getLogger(tool).setLevel(logging.ERROR)
     save = dict(saved_model=_save_saved_model, onnx=_save_onnx, litert=_save_litert)

@@ -1,6 +1,7 @@
 """Small photo sets, and one tiny trained network, that several tests share."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -22,6 +23,11 @@ def tiny(name, **options):
     return models.build(name, **SMALL[name] | options)
 
 
+def interruptible():
+    """Undoes, in a child, that shells make what they run in the background deaf to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(*arguments, **environment):
     """A Python process of its own, for what kills it or needs another backend."""
     return subprocess.Popen(
@@ -30,6 +36,7 @@ def start(*arguments, **environment):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=interruptible,
     )
 
 

@@ -8,7 +8,7 @@ import time
 import keras
 import numpy as np
 import pytest
-from conftest import tiny
+from conftest import interruptible, tiny
 from PIL import Image
 
 from colornet import models, samples
@@ -264,7 +264,9 @@ def test_an_interrupted_folder_goes_on_where_it_was(tmp_path):
     for i in range(24):
         write_photo(tmp_path / "photos" / f"{i:02d}.png", Photo(grey))
     command = [sys.executable, "-m", "colornet", "colorize", "photos", "-o", "out"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible
+    )
     while not [*tmp_path.glob("out/[0-9]*.png")]:
         assert process.poll() is None
         time.sleep(0.02)
