@@ -7,6 +7,7 @@ from pathlib import Path
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
+import av  # noqa: E402
 import cv2  # noqa: E402
 import gradio as gr  # noqa: E402
 import numpy as np  # noqa: E402
@@ -24,8 +25,10 @@ from colornet.hints import Hint, parse  # noqa: E402
 from colornet.metrics import luma  # noqa: E402
 from colornet.photos import Photo, PhotoError, read_photo, write_photo  # noqa: E402
 from colornet.samples import SAMPLES, sample  # noqa: E402
+from colornet.video import colorize_video  # noqa: E402
 
 MEGABYTES, MEGAPIXELS, PHOTOS = 60, 100, 20  # the most of a file, of a photo, at once
+OTHERS, SECONDS = 4, 60  # variants; the most of a film
 SHOWN = 1200  # pixels: the longer side of what the page shows
 TONED, COLOURED = 4, 12  # ab units: mean chroma, and its spread, of what is more than grey
 SWATCH, SUGGESTIONS, APART = 64, 6, 15  # pixels; how many, and how far apart in ab
@@ -83,6 +86,15 @@ def shown(photo):
         return pixels
     size = [max(1, round(side * scale)) for side in pixels.shape[1::-1]]
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+
+
+def seconds(path):
+    """How long a film says that it lasts; 0 where it does not say."""
+    try:
+        with av.open(path) as film:
+            return (film.duration or 0) / av.time_base
+    except av.FFmpegError:
+        return 0  # no film: colorize_video says so
 
 
 def grey(pixels):
@@ -184,6 +196,45 @@ def build(network):
     def clear(state, vividness):
         return answer(state, [], vividness)
 
+    def others(state, vividness):
+        """Other answers to the photo, each coherent in itself."""
+        if not state:
+            raise gr.Error("Choose a photo first.")
+        x = network_input(network, state["pixels"])
+        with NETWORK:
+            several = steer.variants(network, x, OTHERS + 1)[1:]
+        colours = steer.colour(several, prior, vividness)
+        return state | dict(several=several), [compose(state["pixels"], ab) for ab in colours]
+
+    def choose(state, vividness, event: gr.SelectData):
+        chosen = state["several"][event.index][None]
+        state = state | dict(hints=[], logits=chosen, unhinted=None)
+        return state, *recolour(state, vividness)
+
+    def confidence(state):
+        """Yellow where the network is sure, blue where it guesses, over the photo in grey."""
+        if not state:
+            raise gr.Error("Choose a photo first.")
+        pixels = grey(state["pixels"])
+        sure = np.uint8(np.round(255 * steer.confidence(state["logits"])[0]))
+        sure = cv2.resize(sure, pixels.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        return pixels // 2 + cv2.applyColorMap(sure, cv2.COLORMAP_CIVIDIS)[..., ::-1] // 2
+
+    def film(path, vividness, progress=gr.Progress(track_tqdm=True)):
+        if path is None:
+            raise gr.Error("Choose a film first.")
+        target = Path(tempfile.mkdtemp(dir=Path(path).parent)) / f"{Path(path).stem}-coloured.mp4"
+        try:
+            if (length := seconds(path)) > SECONDS:
+                raise ValueError(
+                    f"{path}: lasts {length:.0f} seconds; the page takes {SECONDS}, the command "
+                    "line any"
+                )
+            colorize_video(network, path, target, vividness)
+        except (ValueError, OSError) as error:
+            raise gr.Error(str(error).replace(str(path), Path(path).name)) from None
+        return str(target)
+
     def download(state, vividness, kind, quality):
         if not state:
             raise gr.Error("Choose a photo first.")
@@ -243,7 +294,7 @@ def build(network):
                         kind = gr.Radio(["PNG", "JPEG"], value="PNG", label="Download as")
                         quality = gr.Slider(50, 100, 95, step=1, label="JPEG quality")
                     save = gr.Button("Make the file, at the photo's own size", elem_id="save")
-                    file = gr.File(label="Coloured photo", elem_id="file")
+                    file = gr.File(label="Coloured photo", height=110, elem_id="file")
             with gr.Accordion("Correct a colour", open=False, elem_id="correct"):
                 place = gr.Markdown("Click at a place of the coloured photo.", elem_id="place")
                 marked = gr.Image(
@@ -258,7 +309,25 @@ def build(network):
                     use = gr.Button("Use it", elem_id="use")
                     back = gr.Button("Undo", elem_id="undo")
                     none = gr.Button("Clear", elem_id="clear")
+            with gr.Accordion("Other answers", open=False, elem_id="others"):
+                gr.Markdown(
+                    "Drawn from what the network thinks possible, likely or not. A hint begins again "
+                    "with the first answer."
+                )
+                find = gr.Button(f"Find {OTHERS} others", elem_id="find")
+                variants = gr.Gallery(
+                    label="Choose one", columns=OTHERS, allow_preview=False, format="jpeg",
+                    height="auto", elem_id="variants",
+                )
+            with gr.Accordion("How sure is the network?", open=False, elem_id="sure"):
+                show = gr.Button("Show it", elem_id="show")
+                sure = gr.Image(
+                    label="Yellow: sure; blue: a guess", interactive=False, elem_id="confidence"
+                )
             looks = [pair, marked]
+            find.click(others, [state, vividness], [state, variants], api_name=False)
+            variants.select(choose, [state, vividness], [state, *looks], api_name=False)
+            show.click(confidence, state, sure, api_name=False)
             photo.change(open_photo, [photo, vividness], [state, said, *looks], api_name="open")
             # Gradio would decode the file itself, before the limits are looked at.
             photo.preprocess = lambda payload: payload and payload.path
@@ -278,6 +347,12 @@ def build(network):
             report, archive = gr.Markdown(), gr.File(label="All of them, as PNG in one zip")
             gallery = gr.Gallery(label="Coloured", columns=3, format="jpeg")
             start.click(several, [many, vividness], [gallery, archive, report], api_name="several")
+        with gr.Tab("A film"):
+            gr.Markdown(f"Up to {SECONDS} seconds; two cores colour 7 to 9 frames a second.")
+            old = gr.File(file_types=["video"], label="Film", elem_id="film")
+            run = gr.Button("Colour it", elem_id="run")
+            new = gr.Video(label="Coloured", interactive=False, elem_id="coloured")
+            run.click(film, [old, vividness], new, api_name="film")
     return page
 
 

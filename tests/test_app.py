@@ -139,6 +139,25 @@ def test_only_networks_over_bins():
         app.build(light.load("eight_conv"))
 
 
+def test_a_film_through_the_api(url, tmp_path):
+    av = pytest.importorskip("av")
+    with av.open(tmp_path / "clip.mp4", "w") as film:
+        stream = film.add_stream("libx264", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 96, 128, "yuv420p"
+        grey = np.repeat(luma(samples.sample("coffee"))[:96, :128, None], 3, axis=-1)
+        for _ in range(10):
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(grey, "rgb24")))
+        film.mux(stream.encode())
+    client = Client(url, verbose=False)
+    answer = client.predict(handle_file(tmp_path / "clip.mp4"), 0.5, api_name="/film")
+    with av.open(answer["video"] if isinstance(answer, dict) else answer) as film:
+        frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+    assert len(frames) == 10 and frames[0].shape == (96, 128, 3)
+    (tmp_path / "none.mp4").write_bytes(b"no film")
+    with pytest.raises(AppError, match="none.mp4: cannot be read as a film"):
+        client.predict(handle_file(tmp_path / "none.mp4"), 0.5, api_name="/film")
+
+
 @pytest.fixture(scope="module")
 def browser():
     driver = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
@@ -196,6 +215,14 @@ def test_in_a_browser(page, photo, tmp_path):
     changes(page, marked, lambda: page.click("#use"))
     changes(page, marked, lambda: page.click("#undo"))
     changes(page, marked, lambda: page.click("#clear"))
+
+    page.click("#others button >> nth=0")
+    page.click("#find")
+    page.wait_for_selector("#variants button img")
+    changes(page, marked, lambda: page.locator("#variants button img").nth(1).click())
+    page.click("#sure button >> nth=0")
+    page.click("#show")
+    page.wait_for_selector("#confidence img")
 
     page.click("#save")
     page.wait_for_selector("#file a")
