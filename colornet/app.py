@@ -289,7 +289,7 @@ def build(network):
                     )
                     gr.Examples(examples(), photo, label="Or try one of these")
                 with gr.Column(scale=2):
-                    pair = gr.ImageSlider(label="Before and after", format="png", elem_id="pair")
+                    pair = gr.ImageSlider(label="Before and after", format="jpeg", elem_id="pair")
                     with gr.Row():
                         kind = gr.Radio(["PNG", "JPEG"], value="PNG", label="Download as")
                         quality = gr.Slider(50, 100, 95, step=1, label="JPEG quality")
@@ -298,7 +298,7 @@ def build(network):
             with gr.Accordion("Correct a colour", open=False, elem_id="correct"):
                 place = gr.Markdown("Click at a place of the coloured photo.", elem_id="place")
                 marked = gr.Image(
-                    label="Coloured photo", interactive=False, format="png", elem_id="marked"
+                    label="Coloured photo", interactive=False, format="jpeg", elem_id="marked"
                 )
                 swatches = gr.Gallery(
                     label="Likely there", columns=SUGGESTIONS, height=110, allow_preview=False,
