@@ -285,6 +285,7 @@ def _silent():
 
 
 def _start_keras():
+    """Loads Keras and starts its backend, whose first lines nobody needs."""
     with _silent():
         from keras import ops
 

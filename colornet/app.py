@@ -11,7 +11,6 @@ import av  # noqa: E402
 import cv2  # noqa: E402
 import gradio as gr  # noqa: E402
 import numpy as np  # noqa: E402
-from PIL import Image  # noqa: E402
 
 from colornet import bins, lab, steer  # noqa: E402
 from colornet.colorize import (  # noqa: E402
@@ -48,16 +47,7 @@ def read(path):
     try:
         if Path(path).stat().st_size > MEGABYTES * 10**6:
             raise PhotoError(f"{name}: is over {MEGABYTES} MB; make it smaller first")
-        try:
-            with Image.open(path) as image:
-                width, height = image.size
-        except Exception:
-            width = height = 0  # of a rare kind, or damaged: read_photo says which
-        if width * height > MEGAPIXELS * 10**6:
-            raise PhotoError(
-                f"{name}: {width}x{height} is over {MEGAPIXELS} megapixels; make it smaller first"
-            )
-        return read_photo(path)
+        return read_photo(path, MEGAPIXELS * 10**6)
     except PhotoError as error:
         raise gr.Error(str(error).replace(str(path), name)) from None
 

@@ -27,6 +27,7 @@ def lightness(pixels):
     """L of uint8 or uint16 sRGB `(H, W, 3)`, float32 `(H, W)`."""
     light = np.take(_linear(pixels.dtype), pixels)
     y = cv2.transform(light, np.float32(lab.XYZ_FROM_RGB[1:2]))
+    # 116 f - 16 with the two branches of `lab`'s f; the white point's Y is 1.
     return np.where(y > 0.008856, 116 * cv2.pow(y, 1 / 3) - 16, 903.3 * y)
 
 

@@ -76,17 +76,17 @@ def find_photos(sources):
     return sorted(found.items())
 
 
-def _check(path, width, height, pictures):
+def _check(path, width, height, pictures, most):
     if pictures != 1:
         raise PhotoError(f"{path}: holds {pictures} pictures; save the one you want by itself")
-    if width * height > MAX_PIXELS:
+    if width * height > most:
         raise PhotoError(
-            f"{path}: {width}x{height} is over {MAX_PIXELS // 10**6} megapixels; make it "
+            f"{path}: {width}x{height} is over {most // 10**6} megapixels; make it "
             "smaller first"
         )
 
 
-def _open(path, data):
+def _open(path, data, most):
     """Pillow's image of a file, with no more than its header read."""
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
@@ -102,7 +102,7 @@ def _open(path, data):
         ) from None
     # MPO is a phone's JPEG with a preview behind it; a TIFF's pages were counted by tifffile.
     pictures = 1 if image.format in ("MPO", "TIFF") else getattr(image, "n_frames", 1)
-    _check(path, image.width, image.height, pictures)
+    _check(path, image.width, image.height, pictures, most)
     return image
 
 
@@ -189,13 +189,13 @@ def _decode_png16(data, image):
     return colours[..., 0] if grey and colours.ndim == 3 else colours, alpha
 
 
-def _deep_tiff(path, data):
+def _deep_tiff(path, data, most):
     """Pixels, alpha and profile of a 16-bit TIFF, or None where Pillow reads it in full."""
     with tifffile.TiffFile(io.BytesIO(data)) as tiff:
         page = tiff.pages[0]
         # Pictures marked as reduced are previews of the first.
         others = sum(not other.is_reduced for other in tiff.pages[1:])
-        _check(path, page.imagewidth, page.imagelength, 1 + others)
+        _check(path, page.imagewidth, page.imagelength, 1 + others, most)
         bits = np.max(page.bitspersample)
         if bits <= 8:
             return None
@@ -242,14 +242,14 @@ def _upright(pixels, orientation):
     return np.ascontiguousarray(np.flip(pixels, flips.get(orientation, ())))
 
 
-def _decode(path, data):
+def _decode(path, data, most):
     tiff = data.startswith(TIFF_STARTS)
-    deep = _deep_tiff(path, data) if tiff else None
+    deep = _deep_tiff(path, data, most) if tiff else None
     if deep:
         image = None
         pixels, alpha, icc = deep
     else:
-        image = _open(path, data)
+        image = _open(path, data, most)
         if image.format == "PNG" and data[24] == 16:  # the header's bit depth
             pixels, alpha = _decode_png16(data, image)
             icc = image.info.get("icc_profile")
@@ -273,12 +273,16 @@ def _decode(path, data):
     )
 
 
-def read_photo(path):
+def read_photo(path, most=None):
     """A photo file as a `Photo`: upright, sRGB, its depth, alpha, profile and EXIF kept.
 
     JPEG, PNG, WebP, TIFF and BMP; 1, 8 and 16 bits; grey, palette, RGB, CMYK; with alpha. A
     colour profile is followed: by LittleCMS at 8 bits; at 16 bits by `profiles`, which knows
     those made of curves and a matrix and takes the numbers as sRGB under any other.
+
+    Args:
+        path: of the file.
+        most: pixels; a larger photo is refused by its header. By default `MAX_PIXELS`.
 
     Raises:
         PhotoError: missing, empty, damaged or truncated, too large, or of another kind.
@@ -293,7 +297,7 @@ def read_photo(path):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what matters is raised
-            return _decode(path, data)
+            return _decode(path, data, MAX_PIXELS if most is None else most)
     except PhotoError:
         raise
     # Pillow, zlib, tifffile and struct each have their own words for a damaged file.
