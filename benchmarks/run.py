@@ -22,10 +22,11 @@ Times change from run to run, those under a second by a third. *Command*: a proc
 included; *loaded*: without it. A film in black and white has no true colours but grey. Beside these: `loader.py` (training), `network.py` (beside
 SIGGRAPH17's shape), `compare.py`, `steering.py` and `ablation.py` (quality), each with its `--help`.
 """
-TOOLS = "tensorflow keras ai-edge-litert onnxruntime opencv-python-headless pillow av numpy".split()
+TOOLS = "tensorflow keras ai-edge-litert onnxruntime gradio opencv-python-headless pillow av numpy".split()
 PARTS = (
     ("Photos of 1 to 100 megapixels, and folders", "colorize.py", []),
     ("Films", "video.py", sys.argv[1:]),
+    ("The page under load", "page.py", []),
     ("Exports: colornet", "export.py", []),
     ("Exports: the paper's network", "export.py", ["--model", "encoder_decoder"]),
 )

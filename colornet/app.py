@@ -15,10 +15,10 @@ import numpy as np  # noqa: E402
 from colornet import bins, lab, steer  # noqa: E402
 from colornet.colorize import (  # noqa: E402
     NETWORK,
-    ONE_ANSWER,
     colorize,
     compose,
     network_input,
+    predict_ab,
 )
 from colornet.hints import Hint, parse  # noqa: E402
 from colornet.metrics import luma  # noqa: E402
@@ -27,11 +27,14 @@ from colornet.samples import SAMPLES, sample  # noqa: E402
 from colornet.video import colorize_video  # noqa: E402
 
 MEGABYTES, MEGAPIXELS, PHOTOS = 60, 100, 20  # the most of a file, of a photo, at once
-OTHERS, SECONDS = 4, 60  # variants; the most of a film
+SECONDS, MINUTES = 60, 10  # the most that a film may last, and that its work may take
+FRAME, PIXEL = 0.07, 0.07e-6  # seconds of work for a frame, and for each of its pixels
+OTHERS = 4  # variants
 SHOWN = 1200  # pixels: the longer side of what the page shows
 TONED, COLOURED = 4, 12  # ab units: mean chroma, and its spread, of what is more than grey
 SWATCH, SUGGESTIONS, APART = 64, 6, 15  # pixels; how many, and how far apart in ab
-QUEUE, KEPT = 40, 3600  # visitors that wait; seconds that photos are kept
+QUEUE = 40  # visitors that wait
+SWEEP, KEPT = 600, 3600  # seconds between looks for old photos, and until a photo is old
 NOTE = "Colours are plausible, not evidence of what was there. Photos stay on this machine."
 
 
@@ -44,6 +47,8 @@ def read(path):
     if path is None:
         raise gr.Error("Choose a photo first.")
     name = Path(path).name
+    if not Path(path).exists():
+        raise gr.Error(f"{name}: was removed after {KEPT // 60} minutes; choose it again.")
     try:
         if Path(path).stat().st_size > MEGABYTES * 10**6:
             raise PhotoError(f"{name}: is over {MEGABYTES} MB; make it smaller first")
@@ -68,9 +73,14 @@ def describe(photo):
     return "; ".join(words) + "."
 
 
+def eight_bits(pixels):
+    """uint8 or uint16 pixels as uint8."""
+    return pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)
+
+
 def shown(photo):
     """The photo's pixels for the screen, uint8, grey or RGB."""
-    pixels = photo.pixels if photo.pixels.dtype == np.uint8 else (photo.pixels >> 8).astype(np.uint8)
+    pixels = eight_bits(photo.pixels)
     scale = SHOWN / max(pixels.shape[:2])
     if scale >= 1:
         return pixels
@@ -78,13 +88,39 @@ def shown(photo):
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
 
-def seconds(path):
-    """How long a film says that it lasts; 0 where it does not say."""
+def beside(path, name):
+    """A path for a visitor's new file: in a folder of its own, which is swept with the rest.
+
+    Gradio would name it by its content, and so write over the file of a visitor with the same photo
+    while it is read.
+    """
+    return Path(tempfile.mkdtemp(dir=Path(path).parent)) / name
+
+
+def picture(pixels, path, name="coloured.jpg"):
+    """Pixels as a file for the screen."""
+    file = beside(path, name)
+    write_photo(file, Photo(pixels))
+    return str(file)
+
+
+def check_film(path):
+    """Raises ValueError where a film, by its header, would keep the others waiting for too long."""
     try:
         with av.open(path) as film:
-            return (film.duration or 0) / av.time_base
-    except av.FFmpegError:
-        return 0  # no film: colorize_video says so
+            length = (film.duration or 0) / av.time_base
+            stream = film.streams.video[0]
+            frames = length * float(stream.average_rate or 25)
+            work = frames * (FRAME + PIXEL * stream.width * stream.height)
+    except (av.FFmpegError, IndexError):
+        return  # no film: colorize_video says so
+    rest = "; the command line takes any: python -m colornet video"
+    if not length:
+        raise ValueError(f"{path}: does not say how long it lasts{rest}")
+    if length > SECONDS:
+        raise ValueError(f"{path}: lasts {length:.0f} seconds, the page takes {SECONDS}{rest}")
+    if work > 60 * MINUTES:
+        raise ValueError(f"{path}: takes {work / 60:.0f} minutes, the page gives {MINUTES}{rest}")
 
 
 def grey(pixels):
@@ -94,29 +130,38 @@ def grey(pixels):
 
 def examples():
     """The sample photos made grey, as files."""
-    folder = Path(tempfile.mkdtemp(prefix="colornet-"))
+    folder = Path(tempfile.mkdtemp(dir=os.environ.get("GRADIO_TEMP_DIR"), prefix="examples-"))
     for name in SAMPLES:
         write_photo(folder / f"{name}.png", Photo(luma(sample(name))))
     return [str(folder / f"{name}.png") for name in SAMPLES]
 
 
 def build(network):
-    """The page for a network over bins, as Gradio's Blocks.
+    """The page for a network, as Gradio's Blocks.
 
-    Raises:
-        ValueError: a network that gives one answer alone.
+    Networks over bins can be steered: vividness, hints, other answers, how sure they are. Of one
+    that gives a single answer the page shows just that.
     """
     prior = steer.prior(network)
-    if prior is None:
-        raise ValueError(f"{network.name}: {ONE_ANSWER}")
+    steered = prior is not None
 
-    def logits(pixels, hints):
+    def run(pixels, hints=()):
+        """What a state keeps of a network's answer: logits, or ab where there are none."""
+        if not steered:
+            return predict_ab(network, pixels)
         x = network_input(network, pixels, hints)
         with NETWORK:
             return steer.up_to_logits(network).predict_on_batch(x)
 
     def ab_of(state, vividness):
-        return steer.colour(state["logits"], prior, vividness, state["unhinted"])[0]
+        if not steered:
+            return state["answer"]
+        return steer.colour(state["answer"], prior, vividness, state["unhinted"])[0]
+
+    def opened(state):
+        if not state:
+            raise gr.Error(f"Choose a photo first; it is removed after {KEPT // 60} minutes.")
+        return state
 
     def recolour(state, vividness):
         """Before and after, and the picture to click at; the network does not run."""
@@ -128,15 +173,14 @@ def build(network):
             place = round(hint.x), round(hint.y)
             cv2.circle(marked, place, 8, (255, 255, 255), 4, cv2.LINE_AA)
             cv2.circle(marked, place, 8, (0, 0, 0), 2, cv2.LINE_AA)
-        return (grey(state["pixels"]), colour), marked
+        after = picture(colour, state["path"])
+        return (state["grey"], after), picture(marked, state["path"]) if state["hints"] else after
 
     def answer(state, hints, vividness):
         """State with these hints, then as `recolour`."""
-        if not state:
-            raise gr.Error("Choose a photo first.")
-        own = state["own"]
-        told = logits(state["pixels"], hints) if hints else own
-        state = state | dict(hints=hints, logits=told, unhinted=own if hints else None)
+        own = opened(state)["own"]
+        told = run(state["pixels"], hints) if hints else own
+        state = state | dict(hints=hints, answer=told, unhinted=own if hints else None)
         return state, *recolour(state, vividness)
 
     def open_photo(path, vividness):
@@ -144,17 +188,20 @@ def build(network):
             return None, "", None, None
         photo = read(path)
         pixels = shown(photo)
-        state = dict(path=path, pixels=pixels, own=logits(pixels, ()))
+        before = picture(grey(pixels), path, "grey.jpg")
+        state = dict(path=path, pixels=pixels, grey=before, own=run(pixels))
         state, pair, marked = answer(state, [], vividness)
         return state, describe(photo), pair, marked
 
-    def suggest(state, event: gr.SelectData):
-        """The likeliest colours of the place that was clicked, as swatches."""
-        if not state:
-            raise gr.Error("Choose a photo first.")
-        x, y = event.index[:2]
-        height, width = state["pixels"].shape[:2]
-        one = state["logits"][0]
+    def clicked(event: gr.SelectData):
+        return event.index[0], event.index[1]
+
+    def suggest(state, x, y):
+        """The likeliest colours of a place, as swatches."""
+        height, width = opened(state)["pixels"].shape[:2]
+        if not (0 <= x < width and 0 <= y < height):
+            raise gr.Error(f"Choose a place within the picture of {width} x {height}.")
+        one = state["answer"][0]
         chances = one[int(y * one.shape[0] / height), int(x * one.shape[1] / width)]
         found = []
         for i in np.argsort(-chances):
@@ -162,82 +209,79 @@ def build(network):
                 found.append(bins.centres()[i])
             if len(found) == SUGGESTIONS:
                 break
-        L = lab.lightness(grey(state["pixels"])[y, x].astype(np.float32) / 255)
+        L = lab.lightness(grey(state["pixels"])[int(y), int(x)].astype(np.float32) / 255)
         rgb = lab.lab_to_rgb(np.float32([[L, *ab] for ab in found]))
-        swatches = [np.tile(np.uint8(np.round(colour * 255)), (SWATCH, SWATCH, 1)) for colour in rgb]
-        text = f"Place {x}, {y}: choose a colour that is likely there, or any other."
-        return state | dict(place=(x, y), suggested=found), swatches, text
+        swatches = [
+            picture(np.tile(np.uint8(np.round(one * 255)), (SWATCH, SWATCH, 1)), state["path"])
+            for one in rgb
+        ]
+        return state | dict(place=(x, y), suggested=found), swatches
 
     def tell(state, ab, vividness):
-        if not state or "place" not in state:
-            raise gr.Error("Click at a place of the coloured photo first.")
         hint = Hint(*state["place"], tuple(float(value) for value in ab))
         return answer(state, [*state["hints"], hint], vividness)
 
     def take(state, vividness, event: gr.SelectData):
-        return tell(state, state["suggested"][event.index], vividness)
+        return tell(state, opened(state)["suggested"][event.index], vividness)
 
     def pick(state, colour, vividness):
+        if "place" not in opened(state):
+            raise gr.Error("Click at a place of the coloured photo first.")
         return tell(state, parse(f"0,0,{colour}").ab, vividness)
 
     def undo(state, vividness):
-        return answer(state, state["hints"][:-1] if state else [], vividness)
+        return answer(state, opened(state)["hints"][:-1], vividness)
 
     def clear(state, vividness):
         return answer(state, [], vividness)
 
     def others(state, vividness):
         """Other answers to the photo, each coherent in itself."""
-        if not state:
-            raise gr.Error("Choose a photo first.")
-        x = network_input(network, state["pixels"])
+        x = network_input(network, opened(state)["pixels"])
         with NETWORK:
             several = steer.variants(network, x, OTHERS + 1)[1:]
         colours = steer.colour(several, prior, vividness)
-        return state | dict(several=several), [compose(state["pixels"], ab) for ab in colours]
+        pictures = [picture(compose(state["pixels"], ab), state["path"]) for ab in colours]
+        return state | dict(several=several), pictures
 
     def choose(state, vividness, event: gr.SelectData):
-        chosen = state["several"][event.index][None]
-        state = state | dict(hints=[], logits=chosen, unhinted=None)
+        chosen = opened(state)["several"][event.index][None]
+        state = state | dict(hints=[], answer=chosen, unhinted=None)
         return state, *recolour(state, vividness)
 
     def confidence(state):
         """Yellow where the network is sure, blue where it guesses, over the photo in grey."""
-        if not state:
-            raise gr.Error("Choose a photo first.")
-        pixels = grey(state["pixels"])
-        sure = np.uint8(np.round(255 * steer.confidence(state["logits"])[0]))
+        pixels = grey(opened(state)["pixels"])
+        sure = np.uint8(np.round(255 * steer.confidence(state["answer"])[0]))
         sure = cv2.resize(sure, pixels.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        return pixels // 2 + cv2.applyColorMap(sure, cv2.COLORMAP_CIVIDIS)[..., ::-1] // 2
+        sure = cv2.applyColorMap(sure, cv2.COLORMAP_CIVIDIS)[..., ::-1]
+        return picture(pixels // 2 + sure // 2, state["path"], "confidence.jpg")
 
     def film(path, vividness, progress=gr.Progress(track_tqdm=True)):
         if path is None:
             raise gr.Error("Choose a film first.")
-        target = Path(tempfile.mkdtemp(dir=Path(path).parent)) / f"{Path(path).stem}-coloured.mp4"
+        target = beside(path, f"{Path(path).stem}-coloured.mp4")
         try:
-            if (length := seconds(path)) > SECONDS:
-                raise ValueError(
-                    f"{path}: lasts {length:.0f} seconds; the page takes {SECONDS}, the command "
-                    "line any"
-                )
-            colorize_video(network, path, target, vividness)
+            check_film(path)
+            colorize_video(network, path, target, vividness if steered else None)
         except (ValueError, OSError) as error:
             raise gr.Error(str(error).replace(str(path), Path(path).name)) from None
         return str(target)
 
     def download(state, vividness, kind, quality):
-        if not state:
-            raise gr.Error("Choose a photo first.")
-        photo = read(state["path"])
+        photo = read(opened(state)["path"])
         colour = compose(photo.pixels, ab_of(state, vividness))  # the colours that were seen
+        if kind == "JPEG":
+            if photo.alpha is not None:
+                raise gr.Error("JPEG cannot hold transparency, which this photo has; choose PNG.")
+            colour = eight_bits(colour)
         result = Photo(colour, photo.alpha, photo.icc, photo.exif)
-        path = Path(tempfile.mkdtemp(dir=Path(state["path"]).parent)) / (
-            Path(state["path"]).stem + "-coloured" + (".png" if kind == "PNG" else ".jpg")
-        )
+        name = f"{Path(state['path']).stem}-coloured{'.png' if kind == 'PNG' else '.jpg'}"
+        path = beside(state["path"], name)
         try:
             write_photo(path, result, int(quality))
         except PhotoError as error:
-            raise gr.Error(str(error).replace(str(path), path.name)) from None
+            raise gr.Error(str(error).replace(str(path), name)) from None
         return str(path)
 
     def several(paths, vividness, progress=gr.Progress()):
@@ -245,24 +289,24 @@ def build(network):
             raise gr.Error("Choose some photos first.")
         if len(paths) > PHOTOS:
             raise gr.Error(f"{len(paths)} photos: choose {PHOTOS} at most.")
-        folder = Path(tempfile.mkdtemp(dir=Path(paths[0]).parent))
+        target = beside(paths[0], "coloured.zip")
         gallery, lines = [], []
-        with zipfile.ZipFile(folder / "coloured.zip", "w", zipfile.ZIP_STORED) as archive:
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
             for number, path in enumerate(progress.tqdm(paths, unit="photo"), 1):
                 name = f"{number:02d}-{Path(path).stem}.png"
                 try:
-                    result = colorize(network, read(path), vividness)
-                    write_photo(folder / name, result)
+                    result = colorize(network, read(path), vividness if steered else None)
+                    write_photo(target.with_name(name), result)
                 except (gr.Error, PhotoError) as error:
                     lines.append(f"- {getattr(error, 'message', error)}")
                     continue
-                archive.write(folder / name, name)
-                (folder / name).unlink()
-                gallery.append(shown(result))
+                archive.write(target.with_name(name), name)
+                target.with_name(name).unlink()
+                gallery.append(picture(shown(result), path))
         lines.insert(0, f"{len(gallery)} of {len(paths)} photos coloured.")
-        return gallery, str(folder / "coloured.zip") if gallery else None, "\n".join(lines)
+        return gallery, str(target) if gallery else None, "\n".join(lines)
 
-    with gr.Blocks(title="colornet", analytics_enabled=False, delete_cache=(600, KEPT)) as page:
+    with gr.Blocks(title="colornet", analytics_enabled=False, delete_cache=(SWEEP, KEPT)) as page:
         gr.Markdown(f"# colornet\nGives a grey photo plausible colours. {NOTE}")
         with gr.Tab("One photo"):
             state = gr.State(None, time_to_live=KEPT)
@@ -275,21 +319,25 @@ def build(network):
                     said = gr.Markdown(elem_id="said")
                     vividness = gr.Slider(
                         0, 1, steer.VIVIDNESS, step=0.05, label="Vividness: safe to vivid",
-                        elem_id="vividness",
+                        elem_id="vividness", visible=steered,
                     )
                     gr.Examples(examples(), photo, label="Or try one of these")
                 with gr.Column(scale=2):
-                    pair = gr.ImageSlider(label="Before and after", format="jpeg", elem_id="pair")
+                    pair = gr.ImageSlider(label="Before and after", elem_id="pair")
                     with gr.Row():
                         kind = gr.Radio(["PNG", "JPEG"], value="PNG", label="Download as")
                         quality = gr.Slider(50, 100, 95, step=1, label="JPEG quality")
                     save = gr.Button("Make the file, at the photo's own size", elem_id="save")
                     file = gr.File(label="Coloured photo", height=110, elem_id="file")
-            with gr.Accordion("Correct a colour", open=False, elem_id="correct"):
-                place = gr.Markdown("Click at a place of the coloured photo.", elem_id="place")
-                marked = gr.Image(
-                    label="Coloured photo", interactive=False, format="jpeg", elem_id="marked"
-                )
+            with gr.Accordion(
+                "Correct a colour", open=False, elem_id="correct", visible=steered
+            ):
+                gr.Markdown("Click at a place, or say which; then choose its colour.")
+                marked = gr.Image(label="Coloured photo", interactive=False, elem_id="marked")
+                with gr.Row():
+                    x = gr.Number(0, label="Pixels from the left", precision=0, elem_id="x")
+                    y = gr.Number(0, label="Pixels from the top", precision=0, elem_id="y")
+                    look = gr.Button("What is likely there?", elem_id="look")
                 swatches = gr.Gallery(
                     label="Likely there", columns=SUGGESTIONS, height=110, allow_preview=False,
                     elem_id="swatches",
@@ -299,17 +347,21 @@ def build(network):
                     use = gr.Button("Use it", elem_id="use")
                     back = gr.Button("Undo", elem_id="undo")
                     none = gr.Button("Clear", elem_id="clear")
-            with gr.Accordion("Other answers", open=False, elem_id="others"):
+            with gr.Accordion(
+                "Other answers", open=False, elem_id="others", visible=steered
+            ):
                 gr.Markdown(
-                    "Drawn from what the network thinks possible, likely or not. A hint begins again "
-                    "with the first answer."
+                    "Drawn from what the network thinks possible, likely or not. A hint begins "
+                    "again with the first answer."
                 )
                 find = gr.Button(f"Find {OTHERS} others", elem_id="find")
                 variants = gr.Gallery(
-                    label="Choose one", columns=OTHERS, allow_preview=False, format="jpeg",
+                    label="Choose one", columns=OTHERS, allow_preview=False,
                     height="auto", elem_id="variants",
                 )
-            with gr.Accordion("How sure is the network?", open=False, elem_id="sure"):
+            with gr.Accordion(
+                "How sure is the network?", open=False, elem_id="sure", visible=steered
+            ):
                 show = gr.Button("Show it", elem_id="show")
                 sure = gr.Image(
                     label="Yellow: sure; blue: a guess", interactive=False, elem_id="confidence"
@@ -318,14 +370,20 @@ def build(network):
             find.click(others, [state, vividness], [state, variants], api_name=False)
             variants.select(choose, [state, vividness], [state, *looks], api_name=False)
             show.click(confidence, state, sure, api_name=False)
-            photo.change(open_photo, [photo, vividness], [state, said, *looks], api_name="open")
+            new = [state, said, *looks]
+            opening = photo.change(open_photo, [photo, vividness], new, api_name="open")
+            opening.failure(lambda: (None, "", None, None), None, new, api_name=False)
             # Gradio would decode the file itself, before the limits are looked at.
             photo.preprocess = lambda payload: payload and payload.path
             vividness.change(
                 recolour, [state, vividness], looks,
-                api_name=False, trigger_mode="always_last", show_progress="hidden",
+                api_name="vividness", trigger_mode="always_last", show_progress="hidden",
             )
-            marked.select(suggest, [state], [state, swatches, place], api_name=False)
+            place = [state, x, y]
+            marked.select(clicked, None, [x, y], api_name=False).then(
+                suggest, place, [state, swatches], api_name=False
+            )
+            look.click(suggest, place, [state, swatches], api_name=False)
             swatches.select(take, [state, vividness], [state, *looks], api_name=False)
             use.click(pick, [state, colour, vividness], [state, *looks], api_name=False)
             back.click(undo, [state, vividness], [state, *looks], api_name=False)
@@ -335,28 +393,30 @@ def build(network):
             many = gr.File(file_count="multiple", file_types=["image"], label="Photos")
             start = gr.Button("Colour them")
             report, archive = gr.Markdown(), gr.File(label="All of them, as PNG in one zip")
-            gallery = gr.Gallery(label="Coloured", columns=3, format="jpeg")
+            gallery = gr.Gallery(label="Coloured", columns=3)
             start.click(several, [many, vividness], [gallery, archive, report], api_name="several")
         with gr.Tab("A film"):
             gr.Markdown(f"Up to {SECONDS} seconds; two cores colour 7 to 9 frames a second.")
             old = gr.File(file_types=["video"], label="Film", elem_id="film")
-            run = gr.Button("Colour it", elem_id="run")
-            new = gr.Video(label="Coloured", interactive=False, elem_id="coloured")
-            run.click(film, [old, vividness], new, api_name="film")
-    return page
+            roll = gr.Button("Colour it", elem_id="run")
+            coloured = gr.Video(label="Coloured", interactive=False, elem_id="coloured")
+            # One at a time, so that photos need not wait behind films.
+            roll.click(film, [old, vividness], coloured, api_name="film", concurrency_limit=1)
+    return page.queue(max_size=QUEUE, default_concurrency_limit=os.cpu_count())
 
 
 def serve(network, host="127.0.0.1", port=7860):
-    """Serves the page until interrupted.
+    """Serves the page until interrupted; then every photo that it was given is gone.
 
     Raises:
         OSError: the port is taken.
     """
-    page = build(network).queue(max_size=QUEUE, default_concurrency_limit=os.cpu_count())
-    page.launch(
-        server_name=host,
-        server_port=port,
-        share=False,
-        max_file_size=MEGABYTES * 10**6,
-        footer_links=["api"],
-    )
+    with tempfile.TemporaryDirectory(prefix="colornet-") as folder:
+        os.environ["GRADIO_TEMP_DIR"] = folder
+        build(network).launch(
+            server_name=host,
+            server_port=port,
+            share=False,
+            max_file_size=MEGABYTES * 10**6,
+            footer_links=["api"],
+        )

@@ -1,12 +1,26 @@
-"""The page as visitors use it: by its API, and in a real browser where there is one."""
+"""The page as visitors use it: by its API, and in a real browser where there is one.
 
+`test_what_visitors_see_of_odd_files` writes outputs/uploads.md, the table of it.
+"""
+
+import os
 import shutil
+import signal
+import socket
+import stat
+import time
+import urllib.error
+import urllib.request
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import start
 from PIL import Image
+from test_photos import ODD, no_permission
 
 from colornet import lab, light, samples
 from colornet.metrics import luma
@@ -21,14 +35,30 @@ from colornet import app  # noqa: E402
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
+@contextmanager
+def served(folder, name="colornet"):
+    """The address of a page of its own, which keeps its files in a folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(folder))
+        page = app.build(light.load(name))
+        _, address, _ = page.launch(
+            prevent_thread_lock=True, quiet=True, server_name="127.0.0.1",
+            max_file_size=app.MEGABYTES * 10**6,
+        )
+        yield address
+        page.close()
+
+
 @pytest.fixture(scope="module")
-def url():
-    page = app.build(light.load("colornet")).queue()
-    _, address, _ = page.launch(
-        prevent_thread_lock=True, quiet=True, server_name="127.0.0.1", max_file_size=app.MEGABYTES * 10**6
-    )
-    yield address
-    page.close()
+def kept(tmp_path_factory):
+    """Where the page keeps its visitors' files."""
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture(scope="module")
+def url(kept):
+    with served(kept) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -90,38 +120,166 @@ def test_several_photos_come_in_one_zip(url, photo, tmp_path):
     assert coloured(tmp_path / "01-old cup.png", photo)
 
 
-def bomb():
-    """A PNG of 60,000 x 60,000 pixels by its header, of a few hundred bytes."""
-    import struct
-    import zlib
-
-    def chunk(kind, body):
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 0, 0, 0, 0)
-    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + body
+def said_of(url, client, file):
+    """What the page says of an upload, good or bad."""
+    try:
+        return client.predict(handle_file(file), 0.5, api_name="/open")[0]
+    except AppError as error:
+        return f"Error: {error}"
 
 
-@pytest.mark.parametrize(
-    "name, content, part",
-    [
-        ("empty.png", lambda photo: b"", "the file is empty"),
-        ("cut.png", lambda photo: photo[: len(photo) // 2], "damaged or cut short"),
-        ("words.jpg", lambda photo: b"These are words.", "not a JPEG, PNG, WebP, TIFF or BMP"),
-        ("bomb.png", lambda photo: bomb(), "60000x60000 is over 100 megapixels"),
-    ],
-)
-def test_bad_files_are_told_and_the_next_visitor_is_served(name, content, part, url, photo, tmp_path):
-    bad = tmp_path / name
-    bad.write_bytes(content(photo.read_bytes()))
+def test_what_visitors_see_of_odd_files(url, kept, tmp_path):
+    client, rows, start = Client(url, verbose=False), [], time.time()
+    for what, name, make, expected, pixels, _ in ODD:
+        file = tmp_path / what.replace("/", "-") / name
+        file.parent.mkdir()
+        make(file)
+        if not file.is_file() or make is no_permission:
+            continue  # nothing that could be sent
+        seen = said_of(url, client, file)
+        rows.append((what, seen))
+        if pixels is not None or "cannot hold" in expected:  # as PNG, the results can hold it
+            height, width = Image.open(file).size[::-1] if pixels is None else pixels.shape[:2]
+            assert seen.startswith(f"{width} x {height} pixels, ") and seen.endswith("."), what
+        else:
+            assert seen.startswith(f"Error: {name}: ") and "; " in seen, (what, seen)
+            assert expected in seen.replace("No such", "no such"), (what, seen)
+            assert str(kept) not in seen and "\n" not in seen, what
+    huge = tmp_path / "huge.png"
+    with open(huge, "wb") as file:
+        file.truncate((app.MEGABYTES + 1) * 10**6)
+    with pytest.raises(Exception, match="413|too large|exceeds|Payload") as refusal:
+        client.predict(handle_file(huge), 0.5, api_name="/open")
+    rows.append((f"{app.MEGABYTES + 1} MB", str(refusal.value).splitlines()[0]))
+    assert len(rows) > 90
+    table = Path(__file__).parents[1] / "outputs" / "uploads.md"
+    table.parent.mkdir(exist_ok=True)
+    lines = [f"| {what} | {seen} |\n" for what, seen in rows]
+    table.write_text("| upload | what the page says |\n|---|---|\n" + "".join(lines), encoding="utf-8")
+
+
+def test_after_a_bad_file_the_one_before_is_not_shown(url, photo, tmp_path):
+    (tmp_path / "bad.png").write_bytes(photo.read_bytes()[:500])
     client = Client(url, verbose=False)
-    with pytest.raises(AppError) as error:
-        client.predict(handle_file(bad), 0.5, api_name="/open")
-    assert str(error.value).startswith(name) and part in str(error.value)
-    assert str(tmp_path) not in str(error.value)
-    said, *_ = Client(url, verbose=False).predict(handle_file(photo), 0.5, api_name="/open")
-    assert said
+    client.predict(handle_file(photo), 0.5, api_name="/open")
+    assert "damaged" in said_of(url, client, tmp_path / "bad.png")
+
+
+def fetched(address):
+    """Status and body of a GET, which keeps the address as it is."""
+    try:
+        with urllib.request.urlopen(address, timeout=30) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def test_no_file_of_the_machine_can_be_read(url, photo, tmp_path):
+    secret = tmp_path / "secret.txt"
+    secret.write_text("sesame 4711")
+    here = os.path.relpath(secret, os.getcwd())
+    for place in (secret, here, f"/../../../..{secret}", f"%2e%2e/%2e%2e/..{secret}", "/proc/self/environ"):
+        for route in ("gradio_api/file=", "file=", "static/", "assets/", "gradio_api/proxy=file://"):
+            status, body = fetched(f"{url}{route}{place}")
+            assert b"sesame" not in body and b"GRADIO" not in body, (route, place)
+            assert status >= 400 or b"<html" in body[:500].lower(), (route, place, status)
+    client = Client(url, verbose=False)
+    for path in (str(secret), here, "/etc/passwd"):
+        given = dict(path=path, orig_name="a.png", meta=dict(_type="gradio.FileData"))
+        for arguments in ((given, 0.5), ([given], 0.5)):
+            with pytest.raises(AppError) as error:
+                name = "/several" if isinstance(arguments[0], list) else "/open"
+                client.predict(*arguments, api_name=name)
+            assert "sesame" not in str(error.value) and "root:" not in str(error.value)
+
+
+def test_a_name_cannot_lead_out_of_the_folder(url, kept, photo):
+    boundary, name = "b0undary", "../../../../evil.png"
+    body = (
+        f'--{boundary}\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n'
+        "Content-Type: image/png\r\n\r\n"
+    ).encode() + photo.read_bytes() + f"\r\n--{boundary}--\r\n".encode()
+    request = urllib.request.Request(
+        f"{url}gradio_api/upload", body, {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    )
+    with urllib.request.urlopen(request) as answer:
+        assert b"evil.png" in answer.read()
+    evil = [path for path in kept.rglob("*evil.png")]
+    assert evil and not (kept.parents[2] / "evil.png").exists()
+
+
+def test_photos_are_removed(photo, tmp_path, monkeypatch):
+    monkeypatch.setattr(app, "SWEEP", 1)
+    monkeypatch.setattr(app, "KEPT", 2)
+
+    def photos():
+        return [f for f in tmp_path.rglob("*") if f.is_file() and "old cup" in f.name]
+
+    with served(tmp_path) as address:
+        client = Client(address, verbose=False)
+        client.predict(handle_file(photo), 0.5, api_name="/open")
+        client.predict(0.5, "PNG", 95, api_name="/download")
+        assert len(photos()) == 2
+        until = time.time() + 30
+        while photos() and time.time() < until:
+            time.sleep(0.5)
+        left = [f for f in tmp_path.rglob("*") if f.is_file() and "examples" not in str(f)]
+        assert not photos(), left
+        with pytest.raises(AppError, match="removed after"):
+            client.predict(0.5, "PNG", 95, api_name="/download")
+
+
+def test_a_full_queue_is_told_and_nobody_is_forgotten(photo, tmp_path, monkeypatch):
+    monkeypatch.setattr(app, "QUEUE", 2)
+    with served(tmp_path) as address:
+        clients = [Client(address, verbose=False) for _ in range(10)]
+        with ThreadPoolExecutor(len(clients)) as pool:
+            said = list(pool.map(lambda client: _told(client, photo), clients))
+    served_, refused = said.count("2000 x 1500 pixels, 8 bits; grey."), len([s for s in said if "full" in s])
+    assert served_ and refused and served_ + refused == len(said), said
+
+
+def _told(client, photo):
+    try:
+        return client.predict(handle_file(photo), 0.5, api_name="/open")[0]
+    except Exception as error:  # the client's own kinds
+        return str(error).lower()
+
+
+def test_the_command_serves_this_machine_alone_and_clears_up(photo, tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    server = start("-m", "colornet", "serve", "--port", port, TMPDIR=str(tmp_path))
+    until = time.time() + 60
+    while time.time() < until:
+        try:
+            client = Client(f"http://127.0.0.1:{port}", verbose=False)
+            break
+        except Exception:  # not up yet
+            time.sleep(0.3)
+    client.predict(handle_file(photo), 0.5, api_name="/open")
+    (kept,) = tmp_path.glob("colornet-*")
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o700 and [*kept.rglob("old cup.png")]
+    with socket.socket() as other:
+        with pytest.raises(OSError):
+            other.connect((_own_address(), port))
+    second = start("-m", "colornet", "serve", "--port", port)
+    output = second.communicate(timeout=60)[0]
+    assert second.returncode == 1 and str(port) in output.splitlines()[-1]
+    server.send_signal(signal.SIGINT)
+    server.communicate(timeout=30)
+    assert not kept.exists()
+
+
+def _own_address():
+    """This machine's address towards others; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.2"
+        return probe.getsockname()[0]
 
 
 def test_what_is_said_of_photos():
@@ -134,22 +292,39 @@ def test_what_is_said_of_photos():
     assert app.describe(deep).startswith("600 x 400 pixels, 16 bits; in colour")
 
 
-def test_only_networks_over_bins():
-    with pytest.raises(ValueError, match="gives one answer"):
-        app.build(light.load("eight_conv"))
+def test_a_network_with_one_answer(photo, tmp_path):
+    with served(tmp_path, "eight_conv") as address:
+        client = Client(address, verbose=False)
+        client.predict(handle_file(photo), 0.5, api_name="/open")
+        assert coloured(client.predict(0.5, "PNG", 95, api_name="/download"), photo)
+
+
+def clip(path, frames, rate):
+    """A grey film of 128x96."""
+    av = pytest.importorskip("av")
+    grey = np.repeat(luma(samples.sample("coffee"))[:96, :128, None], 3, axis=-1)
+    with av.open(path, "w") as target:
+        stream = target.add_stream("libx264", rate=rate)
+        stream.height, stream.width, stream.pix_fmt = 96, 128, "yuv420p"
+        for _ in range(frames):
+            target.mux(stream.encode(av.VideoFrame.from_ndarray(grey, "rgb24")))
+        target.mux(stream.encode())
+    return handle_file(path)
+
+
+def test_long_films_are_refused(url, tmp_path, monkeypatch):
+    client = Client(url, verbose=False)
+    with pytest.raises(AppError, match="long.mp4: lasts 61 seconds, the page takes 60; .*colornet video"):
+        client.predict(clip(tmp_path / "long.mp4", 61, 1), 0.5, api_name="/film")
+    monkeypatch.setattr(app, "MINUTES", 1 / 60)
+    with pytest.raises(AppError, match="much.mp4: takes .* minutes, the page gives"):
+        client.predict(clip(tmp_path / "much.mp4", 30, 25), 0.5, api_name="/film")
 
 
 def test_a_film_through_the_api(url, tmp_path):
     av = pytest.importorskip("av")
-    with av.open(tmp_path / "clip.mp4", "w") as film:
-        stream = film.add_stream("libx264", rate=25)
-        stream.height, stream.width, stream.pix_fmt = 96, 128, "yuv420p"
-        grey = np.repeat(luma(samples.sample("coffee"))[:96, :128, None], 3, axis=-1)
-        for _ in range(10):
-            film.mux(stream.encode(av.VideoFrame.from_ndarray(grey, "rgb24")))
-        film.mux(stream.encode())
     client = Client(url, verbose=False)
-    answer = client.predict(handle_file(tmp_path / "clip.mp4"), 0.5, api_name="/film")
+    answer = client.predict(clip(tmp_path / "clip.mp4", 10, 25), 0.5, api_name="/film")
     with av.open(answer["video"] if isinstance(answer, dict) else answer) as film:
         frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
     assert len(frames) == 10 and frames[0].shape == (96, 128, 3)
@@ -210,10 +385,17 @@ def test_in_a_browser(page, photo, tmp_path):
     box = place.bounding_box()
     place.click(position=dict(x=box["width"] * 0.65, y=box["height"] * 0.55))
     page.wait_for_selector("#swatches button img")
-    assert "choose a colour" in page.inner_text("#place")
+    assert page.locator("#x input").input_value() == "780"
     changes(page, marked, lambda: page.locator("#swatches button img").nth(2).click())
     changes(page, marked, lambda: page.click("#use"))
     changes(page, marked, lambda: page.click("#undo"))
+    # The same by keyboard alone: a place, its likely colours, one of these.
+    page.locator("#x input").fill("300")
+    page.locator("#y input").fill("200")
+    page.locator("#look").focus()
+    changes(page, "#swatches button img", lambda: page.keyboard.press("Enter"))
+    page.locator("#swatches button:has(img)").first.focus()
+    changes(page, marked, lambda: page.keyboard.press("Enter"))
     changes(page, marked, lambda: page.click("#clear"))
 
     page.click("#others button >> nth=0")
