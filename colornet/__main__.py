@@ -67,6 +67,7 @@ def _light(model):
 def _colorize(args):
     from colornet.colorize import colorize_files
     from colornet.hints import parse, read_hints
+    from colornet.reference import read_palette
 
     hints = [parse(text) for text in args.hint] + (read_hints(args.hints) if args.hints else [])
     report = colorize_files(
@@ -79,6 +80,7 @@ def _colorize(args):
         tuple(hints),
         args.variants,
         args.confidence,
+        read_palette(args.reference) if args.reference else None,
     )
     print(f"{len(report['done'])} coloured into {args.output}", end="")
     print(f", {len(report['kept'])} there already (--force does them again)" * bool(report["kept"]))
@@ -203,6 +205,7 @@ def parser():
     sub.add_argument(
         "--confidence", action="store_true", help="write also how sure the network is of each place"
     )
+    sub.add_argument("--reference", metavar="PHOTO", help="take the palette of another photo")
     model(sub)
 
     sub = command("video", _video, "Colour a film; its sound stays.")

@@ -12,14 +12,15 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from colornet import gamut, lab, steer
+from colornet import gamut, lab, reference, steer
 from colornet.hints import SIDE, plant
 from colornet.photos import SUFFIXES, Photo, PhotoError, find_photos, read_photo, write_photo
 
 SHORT_SIDE = 256  # what the networks were trained at
 LONG_SIDE = 1024  # bounds the work on panoramas
 MULTIPLE = 32  # of which every network takes its height and width
-ONE_ANSWER = "gives one answer, without vividness, hints, variants or confidence; take colornet"
+ONE_ANSWER = "gives one answer: no vividness, reference, variants, confidence; take colornet"
+NO_HINTS = "takes no hints; take colornet"
 STRIP = 1 << 18  # pixels composed at a time
 NETWORK = Lock()  # one photo at a time goes through it
 
@@ -34,6 +35,11 @@ def working_size(network, height, width):
         int(min(LONG_SIDE, max(MULTIPLE, round(side * scale / MULTIPLE) * MULTIPLE)))
         for side in (height, width)
     ]
+
+
+def takes_hints(network):
+    """Whether a network's input may have hint planes beside L."""
+    return network.input_shape[-1] != 1
 
 
 def _unit(pixels):
@@ -57,8 +63,10 @@ def network_input(network, pixels, hints=()):
         float32 `(1, h, w, 1)`, with hints `(1, h, w, 4)`; h and w near 256, aspect kept.
 
     Raises:
-        ValueError: a hint outside the photo.
+        ValueError: a hint outside the photo, or for a network that takes none.
     """
+    if hints and not takes_hints(network):
+        raise ValueError(f"{network.name}: {NO_HINTS}")
     height, width = working_size(network, *pixels.shape[:2])
     shrinks = height * width <= pixels.shape[0] * pixels.shape[1]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
@@ -76,11 +84,11 @@ def network_input(network, pixels, hints=()):
     return np.concatenate([L, planes], axis=-1)[None]
 
 
-def predict_variants(network, pixels, count, vividness=None, hints=(), seed=0):
+def predict_variants(network, pixels, count, vividness=None, hints=(), palette=None, seed=0):
     """Several colourings of one photo, each coherent in itself; see `steer.variants`.
 
     Args:
-        network, pixels, vividness, hints: as in `predict_ab`.
+        network, pixels, vividness, hints, palette: as in `predict_ab`.
         count: how many, 1 to 20; the first is that of `predict_ab`.
         seed: fixes the others.
 
@@ -91,10 +99,11 @@ def predict_variants(network, pixels, count, vividness=None, hints=(), seed=0):
         ValueError: the network gives one colour alone for each place, another count, or a hint
             outside the photo.
     """
-    x, prior = network_input(network, pixels, hints), steer.prior(network)
+    prior = steer.prior(network)
+    if prior is None and (vividness is not None or palette is not None or count > 1):
+        raise ValueError(f"{network.name}: {ONE_ANSWER}")
+    x = network_input(network, pixels, hints)
     if prior is None:
-        if vividness is not None or hints or count > 1:
-            raise ValueError(f"{network.name}: {ONE_ANSWER}")
         with NETWORK:
             return network.predict_on_batch(x) * lab.AB_SCALE
     with NETWORK:
@@ -102,11 +111,15 @@ def predict_variants(network, pixels, count, vividness=None, hints=(), seed=0):
         if hints:
             bare = np.concatenate([x[..., :1], np.zeros_like(x[..., 1:])], axis=-1)
             unhinted = steer.up_to_logits(network).predict_on_batch(bare)
+    if palette is not None:
+        logits = np.stack([reference.transport(one, palette) for one in logits])
+        # The palette tells how much there is of each colour; nothing is left to balance.
+        prior, unhinted = np.full_like(palette, 1 / len(palette)), None
     vividness = steer.VIVIDNESS if vividness is None else vividness
     return np.asarray(steer.colour(logits, prior, vividness, unhinted))
 
 
-def predict_ab(network, pixels, vividness=None, hints=()):
+def predict_ab(network, pixels, vividness=None, hints=(), palette=None):
     """A network's colours for a photo, at the network's own resolution.
 
     Args:
@@ -115,11 +128,12 @@ def predict_ab(network, pixels, vividness=None, hints=()):
         vividness: 0, the safest colours, to 1, the most vivid; by default `steer.VIVIDNESS`, or
             None for a network that gives one answer alone.
         hints: `Hint`s, in pixels of the photo.
+        palette: how much of each colour there is to be, see `reference.palette`.
 
     Returns:
         ab in Lab units, float32 `(h, w, 2)`.
     """
-    return predict_variants(network, pixels, 1, vividness, hints)[0]
+    return predict_variants(network, pixels, 1, vividness, hints, palette)[0]
 
 
 def predict_confidence(network, pixels, hints=()):
@@ -180,18 +194,18 @@ def compose(pixels, ab):
     return result
 
 
-def colorize(network, photo, vividness=None, hints=()):
+def colorize(network, photo, vividness=None, hints=(), palette=None):
     """A `Photo` in colour: its own size, depth, L, alpha, profile and EXIF.
 
     Args:
         network: a Keras model from L to ab, see `models.load`.
         photo: a `Photo`; if it has colours, they are replaced.
-        vividness, hints: as in `predict_ab`.
+        vividness, hints, palette: as in `predict_ab`.
 
     Returns:
         A `Photo` with pixels `(H, W, 3)`.
     """
-    return _painted(photo, predict_ab(network, photo.pixels, vividness, hints))
+    return _painted(photo, predict_ab(network, photo.pixels, vividness, hints, palette))
 
 
 def _painted(photo, ab):
@@ -242,9 +256,9 @@ def _targets(sources, out, words):
     return [*zip(pairs.values(), results)]
 
 
-def _results(network, photo, vividness, hints, count, confidence):
+def _results(network, photo, vividness, hints, count, confidence, palette):
     """The coloured photo, its variants, its confidence map: `Photo`s one by one."""
-    for ab in predict_variants(network, photo.pixels, count, vividness, hints):
+    for ab in predict_variants(network, photo.pixels, count, vividness, hints, palette):
         yield _painted(photo, ab)
     if confidence:
         sure = predict_confidence(network, photo.pixels, hints)
@@ -261,6 +275,7 @@ def colorize_files(
     hints=(),
     count=1,
     confidence=False,
+    palette=None,
 ):
     """Colours photo files into a file or a folder.
 
@@ -277,6 +292,7 @@ def colorize_files(
         hints: for a single photo; a tuple.
         count: of colourings; those behind the first are named NAME-variant2 and so on.
         confidence: write NAME-confidence too, white where the network is sure.
+        palette: as in `predict_ab`.
 
     Returns:
         A dict of lists of paths, `done`, `kept` (there already) and `failed`.
@@ -287,9 +303,11 @@ def colorize_files(
     """
     if not 1 <= quality <= 100:
         raise PhotoError(f"quality {quality}: choose one from 1 to 100")
-    asked = (vividness, hints, count, confidence)
-    if steer.prior(network) is None and asked != (None, (), 1, False):
+    steers = vividness is not None or count > 1 or confidence or palette is not None
+    if steers and steer.prior(network) is None:
         raise ValueError(f"{network.name}: {ONE_ANSWER}")
+    if hints and not takes_hints(network):
+        raise ValueError(f"{network.name}: {NO_HINTS}")
     words = [f"variant{number}" for number in range(2, count + 1)] + ["confidence"] * confidence
     pairs = _targets(sources, out, words)
     if not pairs:
@@ -306,6 +324,9 @@ def colorize_files(
             f"{folder}: cannot be written ({error.strerror}); choose another place"
         ) from None
 
+    def results(photo):
+        return _results(network, photo, vividness, hints, count, confidence, palette)
+
     def do(pair):
         """One photo: what became of it, and its path."""
         file, targets = pair
@@ -316,7 +337,7 @@ def colorize_files(
                     raise PhotoError(f"{target}: is a folder; choose another place for -o")
             if not wanted:
                 return "kept", targets[0]
-            for target, result in zip(targets, _results(network, read_photo(file), *asked)):
+            for target, result in zip(targets, results(read_photo(file))):
                 if target in wanted:
                     write_photo(target, result, quality)
             return "done", targets[0]

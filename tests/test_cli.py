@@ -142,7 +142,7 @@ def test_help_names_every_option(capsys):
         main(["colorize", "--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    options = "-o --force --quality --model --vividness --hint --hints --variants --confidence"
+    options = "-o --force --quality --model --vividness --hint --hints --variants --confidence --reference"
     assert all(option in text for option in options.split())
 
 
@@ -183,10 +183,12 @@ def test_variants_and_confidence_lie_beside_the_result(own, photo, tmp_path, cap
 
 def test_hints_and_vividness_change_colours(own, photo, tmp_path):
     (tmp_path / "hints.txt").write_text("# the sky\n5,5,#3060ff\n\n70,40,#c03028\n")
+    write_photo(tmp_path / "cat.jpg", Photo(samples.sample("chelsea")))
     asked = dict(
         plain=[],
         vivid=["--vividness", "1"],
         hints=["--hint", "5,5,#3060ff", "--hint", "70,40,#c03028"],
+        reference=["--reference", str(tmp_path / "cat.jpg")],
         file=["--hints", str(tmp_path / "hints.txt")],
     )
     for name, options in asked.items():
@@ -194,7 +196,7 @@ def test_hints_and_vividness_change_colours(own, photo, tmp_path):
         assert main(["colorize", str(photo), "--model", own, "-o", out, *options]) == 0
     found = results(tmp_path / "out")
     assert np.array_equal(found.pop("file.png"), found["hints.png"])
-    assert len({pixels.tobytes() for pixels in found.values()}) == 3
+    assert len({pixels.tobytes() for pixels in found.values()}) == 4
 
 
 def test_bad_hints(own, photo, tmp_path, capsys):
@@ -209,6 +211,8 @@ def test_bad_hints(own, photo, tmp_path, capsys):
         (["--hints", tmp_path / "bad.txt"], f"{tmp_path / 'bad.txt'}, line 2: hint '1,2,blue'"),
         (["--hints", tmp_path / "binary"], f"{tmp_path / 'binary'}: no hint file"),
         (["--hints", tmp_path], f"{tmp_path}: no hint file"),
+        (["--reference", photo], f"{photo}: is grey and has no palette"),
+        (["--reference", tmp_path / "gone.png"], f"{tmp_path / 'gone.png'}: cannot be read"),
         (["--variants", 21], "21 variants: choose a number from 1 to 20"),
     ):
         line = failed(capsys, "colorize", photo, "-o", tmp_path / "out", "--model", own, *options)
@@ -227,11 +231,16 @@ def test_hints_for_several_photos_are_refused(own, photo, tmp_path, capsys):
 
 
 def test_networks_that_give_one_answer_alone(model, photo, tmp_path, capsys):
-    for options in (
-        ["--vividness", 0.5], ["--hint", "1,2,#102030"], ["--variants", 2], ["--confidence"]
-    ):  # fmt: skip
+    write_photo(tmp_path / "cat.jpg", Photo(samples.sample("chelsea")))
+    for options, reason in (
+        (["--vividness", 0.5], "gives one answer"),
+        (["--variants", 2], "gives one answer"),
+        (["--confidence"], "gives one answer"),
+        (["--reference", tmp_path / "cat.jpg"], "gives one answer"),
+        (["--hint", "1,2,#102030"], "takes no hints"),
+    ):
         line = failed(capsys, "colorize", photo, "-o", tmp_path / "out", "--model", model, *options)
-        assert "encoder_decoder: gives" in line and "take colornet" in line
+        assert f"encoder_decoder: {reason}" in line and "take colornet" in line
     assert not list(tmp_path.glob("out/*"))
 
 
