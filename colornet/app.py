@@ -35,6 +35,7 @@ TONED, COLOURED = 4, 12  # ab units: mean chroma, and its spread, of what is mor
 SWATCH, SUGGESTIONS, APART = 64, 6, 15  # pixels; how many, and how far apart in ab
 QUEUE = 40  # visitors that wait
 SWEEP, KEPT = 600, 3600  # seconds between looks for old photos, and until a photo is old
+BUTTONS = ["download", "fullscreen"]  # Gradio's others would share photos elsewhere
 NOTE = "Colours are plausible, not evidence of what was there. Photos stay on this machine."
 
 
@@ -333,14 +334,14 @@ def build(network):
                 "Correct a colour", open=False, elem_id="correct", visible=steered
             ):
                 gr.Markdown("Click at a place, or say which; then choose its colour.")
-                marked = gr.Image(label="Coloured photo", interactive=False, elem_id="marked")
+                marked = gr.Image(label="Coloured photo", interactive=False, buttons=BUTTONS, elem_id="marked")
                 with gr.Row():
                     x = gr.Number(0, label="Pixels from the left", precision=0, elem_id="x")
                     y = gr.Number(0, label="Pixels from the top", precision=0, elem_id="y")
                     look = gr.Button("What is likely there?", elem_id="look")
                 swatches = gr.Gallery(
                     label="Likely there", columns=SUGGESTIONS, height=110, allow_preview=False,
-                    elem_id="swatches",
+                    buttons=[], elem_id="swatches",
                 )
                 with gr.Row():
                     colour = gr.ColorPicker("#b03030", label="Any other colour", elem_id="colour")
@@ -356,15 +357,16 @@ def build(network):
                 )
                 find = gr.Button(f"Find {OTHERS} others", elem_id="find")
                 variants = gr.Gallery(
-                    label="Choose one", columns=OTHERS, allow_preview=False,
-                    height="auto", elem_id="variants",
+                    label="Choose one", columns=OTHERS, allow_preview=False, height="auto",
+                    buttons=[], elem_id="variants",
                 )
             with gr.Accordion(
                 "How sure is the network?", open=False, elem_id="sure", visible=steered
             ):
                 show = gr.Button("Show it", elem_id="show")
                 sure = gr.Image(
-                    label="Yellow: sure; blue: a guess", interactive=False, elem_id="confidence"
+                    label="Yellow: sure; blue: a guess", interactive=False, buttons=BUTTONS,
+                    elem_id="confidence",
                 )
             looks = [pair, marked]
             find.click(others, [state, vividness], [state, variants], api_name=False)
@@ -373,6 +375,8 @@ def build(network):
             new = [state, said, *looks]
             opening = photo.change(open_photo, [photo, vividness], new, api_name="open")
             opening.failure(lambda: (None, "", None, None), None, new, api_name=False)
+            of_the_last = [swatches, variants, sure, file]
+            photo.change(lambda: [None] * 4, None, of_the_last, api_name=False)
             # Gradio would decode the file itself, before the limits are looked at.
             photo.preprocess = lambda payload: payload and payload.path
             vividness.change(
@@ -393,13 +397,15 @@ def build(network):
             many = gr.File(file_count="multiple", file_types=["image"], label="Photos")
             start = gr.Button("Colour them")
             report, archive = gr.Markdown(), gr.File(label="All of them, as PNG in one zip")
-            gallery = gr.Gallery(label="Coloured", columns=3)
+            gallery = gr.Gallery(label="Coloured", columns=3, buttons=BUTTONS)
             start.click(several, [many, vividness], [gallery, archive, report], api_name="several")
         with gr.Tab("A film"):
             gr.Markdown(f"Up to {SECONDS} seconds; two cores colour 7 to 9 frames a second.")
             old = gr.File(file_types=["video"], label="Film", elem_id="film")
             roll = gr.Button("Colour it", elem_id="run")
-            coloured = gr.Video(label="Coloured", interactive=False, elem_id="coloured")
+            coloured = gr.Video(
+                label="Coloured", interactive=False, buttons=["download"], elem_id="coloured"
+            )
             # One at a time, so that photos need not wait behind films.
             roll.click(film, [old, vividness], coloured, api_name="film", concurrency_limit=1)
     return page.queue(max_size=QUEUE, default_concurrency_limit=os.cpu_count())

@@ -406,6 +406,7 @@ def test_in_a_browser(page, photo, tmp_path):
     page.click("#show")
     page.wait_for_selector("#confidence img")
 
+    assert not page.get_by_label("Share").count()
     page.click("#save")
     page.wait_for_selector("#file a")
     with page.expect_download() as got:
@@ -420,6 +421,21 @@ def test_a_bad_file_is_told_in_the_browser(page, photo, tmp_path):
     bad.write_bytes(photo.read_bytes()[:1000])
     page.set_input_files("#photo input[type=file]", bad)
     page.get_by_text("damaged or cut short").wait_for()
+
+
+def test_another_photo_begins_anew(page, photo, tmp_path):
+    page.set_input_files("#photo input[type=file]", photo)
+    page.wait_for_selector("#pair img")
+    page.click("#others button >> nth=0")
+    page.click("#find")
+    page.wait_for_selector("#variants button img")
+    page.click("#save")
+    page.wait_for_selector("#file a")
+    page.get_by_label("Remove Image").first.click()
+    page.wait_for_selector("#pair img", state="detached")
+    page.wait_for_selector("#file a", state="detached")
+    page.wait_for_selector("#variants button img", state="detached")
+    assert page.inner_text("#said") == ""
 
 
 def test_on_a_phone(page, photo):
