@@ -17,6 +17,7 @@ import numpy as np
 from keras import ops
 
 from colornet import bins, data, lab, losses, models, steer, training
+from colornet.batches import PhotoBatches, aged
 from colornet.files import atomic
 from colornet.hints import SIDE, reveal
 from colornet.metrics import colourfulness, luma, psnr
@@ -94,7 +95,7 @@ def _fit(
     trained.compile(optimizer, _terms(mean, edges, weights), jit_compile=jax)
     keys = ("size", "batch_size", "augment", "hints", "age", "mixed")
     told = {key: recipe[key] for key in keys}
-    batches = data.PhotoBatches(files, shuffle=True, seed=seed, **told)
+    batches = PhotoBatches(files, shuffle=True, seed=seed, **told)
     callbacks = []
     if recipe["schedule"] == "cosine":
         callbacks = [training.Cosine(recipe["learning_rate"], 0, EPOCHS, len(batches))]
@@ -130,7 +131,7 @@ def _gain(network, photos, seen, vividness, hints=0):
 
 def _old(photos):
     rng = np.random.default_rng(0)
-    return np.stack([np.repeat(data.aged(luma(p), rng)[..., None], 3, -1) for p in photos])
+    return np.stack([np.repeat(aged(luma(p), rng)[..., None], 3, -1) for p in photos])
 
 
 def measure(folder, name):

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 
 from colornet import data
+from colornet.batches import PhotoBatches
 from colornet.models import build
 from colornet.training import compile_network
 
@@ -29,7 +30,7 @@ class Clock(keras.callbacks.Callback):
 
 
 def loader_speed(files, size):
-    batches = data.PhotoBatches(files, size, BATCH, augment=True)
+    batches = PhotoBatches(files, size, BATCH, augment=True)
     batches[0]
     started = time.perf_counter()
     with ThreadPoolExecutor(batches.workers) as pool:
@@ -41,7 +42,7 @@ def training_speed(files, size, name):
     network = build(name, **({"size": size} if name == "eight_conv" else {}))
     compile_network(network, "adam", "mse", 1e-3)
     clock = Clock()
-    batches = data.PhotoBatches(files[: BATCH * (STEPS + 5)], size, BATCH, augment=True)
+    batches = PhotoBatches(files[: BATCH * (STEPS + 5)], size, BATCH, augment=True)
     network.fit(batches, callbacks=[clock], verbose=0)
     return BATCH * STEPS / clock.seconds
 

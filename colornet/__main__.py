@@ -118,6 +118,15 @@ def _export(args):
         raise ValueError(f"ONNX needs {error.name}; install it: pip install -e '.[export]'") from None
 
 
+def _benchmark(args):
+    _start_keras()
+    from colornet.benchmark import benchmark, table
+
+    options = dict(budget=args.budget, photos=args.photos, size=args.size)
+    print(table(benchmark(args.data, args.output, names=args.model, **options)), end="")
+    print(f"\nalso in {Path(args.output) / 'table.md'}")
+
+
 def _release(args):
     _start_keras()
     from colornet.card import release
@@ -255,7 +264,7 @@ def parser():
     sub.add_argument("--batch-size", type=_positive)
     sub.add_argument("--learning-rate", type=float)
     sub.add_argument("--schedule", choices=["constant", "cosine"], help="of the learning rate")
-    sub.add_argument("--loss", help="distribution (networks over bins), or any that Keras knows")
+    sub.add_argument("--loss", help="one of models.OBJECTIVES, or any that Keras knows")
     sub.add_argument("--optimizer", help="any optimizer that Keras knows by name")
     sub.add_argument("--no-augment", action="store_true", help="no random crops, no mirroring")
     sub.add_argument("--seed", type=int, default=0)
@@ -266,6 +275,16 @@ def parser():
     sub.add_argument("--limit", type=_positive, help="only so many photos")
     sub.add_argument("--json", metavar="F", help="write the report there too")
     model(sub)
+
+    sub = command("benchmark", _benchmark, "Train and score every network with the same budget.")
+    sub.add_argument("data", metavar="DIR", help="a prepared set")
+    sub.add_argument("-o", "--output", required=True, metavar="DIR", help="of the runs and the table")
+    sub.add_argument(
+        "--budget", type=_positive, default=30_000, help="photos that each network sees in training"
+    )
+    sub.add_argument("--photos", type=_positive, default=300, help="test photos to score")
+    sub.add_argument("--size", type=_size, default=128, help="height and width in training")
+    sub.add_argument("--model", action="append", help="this network alone; may be repeated")
 
     sub = command("release", _release, "Turn a run into weights to share, with card and metrics.")
     sub.add_argument("run", metavar="RUN")

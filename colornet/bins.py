@@ -56,5 +56,5 @@ def rebalancing(prior):
     Args:
         prior: `(261,)`, how often training photos show each bin; sums to 1.
     """
-    weights = 1 / ((1 - UNIFORM) * prior + UNIFORM / len(prior))
-    return weights / (prior * weights).sum()
+    weights = 1 / ((1 - UNIFORM) * prior + UNIFORM / prior.shape[-1])
+    return weights / ops_of(weights).sum(prior * weights)

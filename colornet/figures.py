@@ -2,7 +2,6 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from keras import ops
 
 from colornet import bins, lab
 
@@ -65,7 +64,7 @@ def distribution(chances, answers, axis):
     """
     centres = bins.centres()
     at_60 = np.concatenate([np.full((len(centres), 1), 60, np.float32), centres], axis=1)
-    colours = np.clip(ops.convert_to_numpy(lab.lab_to_rgb(at_60)), 0, 1)
+    colours = np.clip(lab.lab_to_rgb(at_60), 0, 1)
     axis.scatter(*centres.T, s=2, color="lightgrey")
     axis.scatter(*centres.T, s=1500 * chances, c=colours, edgecolors="black", linewidths=0.3)
     for marker, (name, ab) in zip("x+*", answers.items()):

@@ -12,8 +12,8 @@ import keras
 import numpy as np
 
 from colornet import bins, data, lab, models
+from colornet.batches import PhotoBatches
 from colornet.files import atomic
-from colornet.losses import distribution_loss
 from colornet.models import efficientnet_lite
 
 EPOCHS = 30  # the paper does not say
@@ -36,14 +36,19 @@ def _versions():
 def compile_network(network, optimizer, loss, learning_rate):
     """Makes a network ready to train.
 
+    Args:
+        network: a Keras model from L to ab.
+        optimizer: as Keras takes it.
+        loss: one of `models.OBJECTIVES`, or any that Keras takes, of ab.
+        learning_rate: of the first step.
+
     Returns:
-        The part of it that is trained: up to its logits, where it has them, since the loss
-        "distribution" is about these; else all of it. It shares the network's weights.
+        What is trained: the network itself, or, for an objective, a model that shares its weights,
+        such as the part up to its distribution, or network and discriminator.
     """
     trained = network
-    if loss == "distribution":
-        trained = keras.Model(network.input, network.get_layer("logits").output)
-        loss = distribution_loss
+    if loss in models.OBJECTIVES:
+        trained, loss = models.OBJECTIVES[loss](network)
     # XLA makes TensorFlow on a CPU 1.7 times slower.
     jax = keras.backend.backend() == "jax"
     trained.compile(keras.optimizers.get(optimizer), loss, jit_compile=jax)
@@ -112,7 +117,7 @@ class _Keep(keras.callbacks.Callback):
         self.size, self.photos = size, photos
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.started = time.time()
+        self.started, self.worked = time.time(), time.process_time()
 
     def on_epoch_end(self, epoch, logs=None):
         if not np.isfinite([logs["loss"], logs["val_loss"]]).all():
@@ -129,6 +134,7 @@ class _Keep(keras.callbacks.Callback):
             loss=logs["loss"],
             val_loss=logs["val_loss"],
             seconds=round(time.time() - self.started, 1),
+            cpu_seconds=round(time.process_time() - self.worked, 1),  # all cores together
         )
         # Losses at different sizes are not comparable: a new size starts a new best.
         rivals = [r["val_loss"] for r in self.history if r["size"] == self.size]
@@ -138,7 +144,7 @@ class _Keep(keras.callbacks.Callback):
         self.history.append(row)
         with atomic(self.run / "history.csv") as temporary:
             with open(temporary, "w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, row, lineterminator="\n")
+                writer = csv.DictWriter(file, row, restval="null", lineterminator="\n")
                 writer.writeheader()
                 writer.writerows(self.history)
         preview(self.network, self.photos, self.run / "previews" / f"{epoch + 1:03d}.png")
@@ -160,7 +166,7 @@ def begin(network, initial):
 def count_prior(files):
     """How often training photos show each bin, `(261,)`, smoothed by the soft encoding."""
     some = files[:: max(1, len(files) // PRIOR_PHOTOS)]
-    batches = data.PhotoBatches(some, PRIOR_SIZE)
+    batches = PhotoBatches(some, PRIOR_SIZE)
     sums = np.zeros(len(bins.centres()))
     for _, ab in batches:
         sums += keras.ops.convert_to_numpy(
@@ -200,8 +206,8 @@ def train(
         verbose: as in `fit`.
         settings: what departs from the network's recipe in `models.RECIPES`: `size`,
             `batch_size`, `learning_rate`, `schedule` ("constant" or "cosine"), `augment` (random
-            crops and mirroring), `hints`, `age` and `mixed` as in `data.PhotoBatches`, `loss`
-            ("distribution" for networks with logits, else as Keras takes it) and `optimizer`.
+            crops and mirroring), `hints`, `age` and `mixed` as in `batches.PhotoBatches`, `loss`
+            (one of `models.OBJECTIVES`, or as Keras takes it) and `optimizer`.
 
     Returns:
         The trained network, with the weights of the last epoch.
@@ -225,19 +231,26 @@ def train(
         if not found:
             raise data.PhotoError(f"{folder}: no {split} photos; prepare more photos")
     initial = str(initial or recipe["initial"] or "")
-    identity = dict(model=model, options=options or {}, data=data.fingerprint(folder), seed=seed)
+    labels, options = None, options or {}
+    if recipe.pop("labels"):
+        labels = data.labels(folder)
+        options = dict(classes=max(labels.values()) + 1) | options
+    identity = dict(model=model, options=options, data=data.fingerprint(folder), seed=seed)
     identity |= dict(initial=initial) | {key: recipe.pop(key) for key in ("loss", "optimizer")}
     recipe.pop("initial")
     config_path, state = run / "config.json", run / "last.weights.h5"
     keras.utils.set_random_seed(seed)
-    network = models.build(model, **(options or {}))
-    training = data.PhotoBatches(
+    network = models.build(model, **options)
+    training = PhotoBatches(
         files["train"],
         shuffle=True,
         seed=seed,
+        labels=labels,
         **{key: recipe[key] for key in ("size", "batch_size", "augment", "hints", "age", "mixed")},
     )
-    validation = data.PhotoBatches(files["validation"], recipe["size"], recipe["batch_size"])
+    validation = PhotoBatches(
+        files["validation"], recipe["size"], recipe["batch_size"], labels=labels
+    )
     frozen = recipe.pop("frozen")
     for layer in network.layers:
         layer.trainable = not (initial and layer.name.startswith(frozen))
@@ -252,8 +265,9 @@ def train(
         config, history = identity | dict(stages=[]), []
         if initial:
             begin(network, initial)
-        if identity["loss"] == "distribution":
-            network.get_layer("mean").prior.assign(count_prior(files["train"]))
+        for layer in network.layers:
+            if hasattr(layer, "prior"):
+                layer.prior.assign(count_prior(files["train"]))
     trained = compile_network(
         network, identity["optimizer"], identity["loss"], recipe["learning_rate"]
     )
@@ -272,7 +286,7 @@ def train(
     config |= dict(stages=stages, epochs=epochs, photos=photos, versions=_versions())
     write_json(config_path, config)
     training.start(done)
-    shown = data.PhotoBatches(files["validation"][:PREVIEWS], recipe["size"], PREVIEWS).photos(0)
+    shown = PhotoBatches(files["validation"][:PREVIEWS], recipe["size"], PREVIEWS).photos(0)
     callbacks = [keras.callbacks.TerminateOnNaN()]
     callbacks += [_Keep(network, run, history, recipe["size"], shown)]
     if recipe["schedule"] == "cosine":

@@ -15,7 +15,17 @@ from colornet import data, models, samples, training
 
 # Seconds an epoch, not minutes.
 TINY = dict(model="encoder_decoder", options=dict(width=8), size=64, batch_size=4)
-SMALL = dict(encoder_decoder=dict(width=8), eight_conv=dict(width=8), colornet=dict(width=24))
+SMALL = dict(
+    colornet=dict(width=24),
+    encoder_decoder=dict(width=8),
+    eight_conv=dict(width=8),
+    cic=dict(width=4),
+    hypercolumn=dict(width=4, deep=16),
+    user_guided=dict(width=4),
+    pix2pix=dict(width=4),
+    dcgan=dict(width=4),
+    lightweight=dict(width=8),
+)
 
 
 def tiny(name, **options):
@@ -84,6 +94,7 @@ JAX = """
 import sys
 import jax, keras, numpy as np
 from colornet import data, lab, training
+from colornet.batches import PhotoBatches
 sys.path.insert(0, sys.argv[5])
 from test_lab import CUBE, slab, wild
 
@@ -100,7 +111,7 @@ network = training.train(
 own = training.train(
     prepared, own_run, options=dict(width=24), epochs=1, size=64, batch_size=17, verbose=0
 )
-L, _ = data.PhotoBatches(data.split_files(prepared, "validation"), 64)[0]
+L, _ = PhotoBatches(data.split_files(prepared, "validation"), 64)[0]
 np.savez(
     out,
     lab=to_lab(CUBE[::7]),

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from colornet import card, data, lab, metrics, models, training
+from colornet.batches import PhotoBatches
 from colornet.files import atomic
 
 
@@ -43,7 +44,7 @@ def test_weights_are_small_and_give_the_same_colours(released, run, prepared):
             else None
         )
     assert dtypes == {1: {"float32"}, 2: {"float16"}}
-    L, _ = data.PhotoBatches(data.split_files(prepared, "train"), 128)[0]
+    L, _ = PhotoBatches(data.split_files(prepared, "train"), 128)[0]
     before, after = (models.load(path).predict_on_batch(L) for path in (run, folder))
     assert np.abs(before).max() * lab.AB_SCALE > 5
     assert np.abs(before - after).max() * lab.AB_SCALE < 0.5

@@ -13,6 +13,7 @@ from conftest import SMALL, TINY, start, tiny
 from PIL import Image
 
 from colornet import bins, data, models, training
+from colornet.batches import PhotoBatches
 from colornet.models import efficientnet_lite
 from colornet.photos import PhotoError
 
@@ -58,7 +59,7 @@ def test_the_loss_falls(run):
 
 def test_best_weights_are_those_of_the_lowest_validation_loss(run, prepared):
     network = models.load(run)
-    L, ab = data.PhotoBatches(data.split_files(prepared, "validation"), 64)[0]
+    L, ab = PhotoBatches(data.split_files(prepared, "validation"), 64)[0]
     error = np.mean((network.predict_on_batch(L) - ab) ** 2)
     assert error == pytest.approx(losses(run)[:, 1].min(), rel=1e-4)
 
@@ -229,7 +230,7 @@ def test_prior_is_that_of_the_training_photos(own, prepared):
     prior = np.asarray(own["network"].get_layer("mean").prior)
     assert prior.shape == (261,) and (prior >= 0).all()
     assert prior.sum() == pytest.approx(1, abs=1e-5)
-    found = data.PhotoBatches(data.split_files(prepared, "train"), 64, 17)
+    found = PhotoBatches(data.split_files(prepared, "train"), 64, 17)
     seen = found[0][1].reshape(-1, 2) * 110
     # The encoding keeps means; and near bins are counted, far ones are not.
     np.testing.assert_allclose(prior @ bins.centres(), seen.mean(0), atol=0.5)
@@ -339,3 +340,21 @@ def test_jax_trains_colornet(jax_process):
     assert np.isfinite(losses(folder)).all() and losses(folder).shape == (1, 2)
     ab = models.load(folder).predict_on_batch(jax_process["L"])
     np.testing.assert_allclose(ab, jax_process["own_ab"], atol=1e-3)
+
+
+# Trained with a discriminator; with hints that turn into palettes.
+@pytest.mark.parametrize("name", ["pix2pix", "user_guided"])
+def test_objectives_train_and_go_on(name, prepared, tmp_path):
+    """Two epochs in two calls: the second begins with the weights and steps of the first."""
+    settings = dict(options=SMALL[name], size=64, batch_size=9, verbose=0)
+    for epochs in (1, 2):
+        training.train(prepared, tmp_path, name, epochs=epochs, **settings)
+    assert {file.name for file in tmp_path.iterdir()} == FILES
+    first, second = training.read_history(tmp_path)
+    assert second["steps"] == 2 * first["steps"] == 4
+    assert np.isfinite([first["loss"], second["val_loss"]]).all()
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["loss"] == models.RECIPES[name]["loss"]
+    assert ("classes" in config["options"]) == models.RECIPES[name]["labels"]
+    ab = models.load(tmp_path).predict_on_batch(np.zeros((1, 96, 64, 1), np.float32))
+    assert ab.shape == (1, 96, 64, 2) and np.isfinite(ab).all()

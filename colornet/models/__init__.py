@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 
 from colornet.files import RELEASED, released
+from colornet.models import cic, dcgan, hypercolumn, lightweight, pix2pix, user_guided
 from colornet.models import colornet as own
 from colornet.models.eight_conv import eight_conv
 from colornet.models.encoder_decoder import PAPER, encoder_decoder
@@ -15,6 +16,12 @@ MODELS = {
     "colornet": own.colornet,
     "encoder_decoder": encoder_decoder,
     "eight_conv": eight_conv,
+    "cic": cic.cic,
+    "hypercolumn": hypercolumn.hypercolumn,
+    "user_guided": user_guided.user_guided,
+    "pix2pix": pix2pix.pix2pix,
+    "dcgan": dcgan.dcgan,
+    "lightweight": lightweight.lightweight,
 }
 
 _PAPER = dict(
@@ -25,10 +32,32 @@ _PAPER = dict(
     mixed=False,
     hints=False,
     age=0.0,
+    labels=False,
 ) | {key: PAPER[key] for key in ("loss", "optimizer", "learning_rate", "batch_size", "size")}
 
 # How each is trained unless told otherwise, see `training.train`.
-RECIPES = {"colornet": own.RECIPE, "encoder_decoder": _PAPER, "eight_conv": _PAPER}
+RECIPES = {
+    "colornet": own.RECIPE,
+    "encoder_decoder": _PAPER,
+    "eight_conv": _PAPER,
+    "cic": cic.RECIPE,
+    "hypercolumn": hypercolumn.RECIPE,
+    "user_guided": user_guided.RECIPE,
+    "pix2pix": pix2pix.RECIPE,
+    "dcgan": dcgan.RECIPE,
+    "lightweight": lightweight.RECIPE,
+}
+
+# What a recipe's loss may name beside Keras's own: functions that take a network and give the model
+# to train, which shares its weights, and the loss to compile it with.
+OBJECTIVES = {
+    "distribution": own.distribution,
+    "rebalanced": cic.rebalanced,
+    "hue_and_chroma": hypercolumn.hue_and_chroma,
+    "guided": user_guided.guided,
+    "adversarial": pix2pix.adversarial,
+    "dcgan": dcgan.adversarial_photo,
+}
 
 
 def build(name, **options):

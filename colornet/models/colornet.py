@@ -5,6 +5,7 @@ from keras import layers, ops
 
 from colornet import lab
 from colornet.bins import STRIDE, centres, expectation
+from colornet.losses import distribution_loss
 from colornet.models.efficientnet_lite import encoder
 from colornet.models.encoder_decoder import MultipleOf32
 
@@ -188,7 +189,13 @@ RECIPE = dict(
     mixed=True,
     hints=True,
     age=0.5,
+    labels=False,
 )
+
+
+def distribution(network):
+    """The objective: `losses.distribution_loss` of a network's logits, no need of the rest."""
+    return keras.Model(network.input, network.get_layer("logits").output), distribution_loss
 
 
 def colornet(width=96):

@@ -1,0 +1,156 @@
+"""The literature side by side: every network on the same photos, budget and protocol."""
+
+import inspect
+import json
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from colornet import data, models
+from colornet.colorize import compose, predict_ab
+from colornet.files import atomic
+from colornet.metrics import METRICS, colourfulness, interval, per_photo, read_test_set
+from colornet.training import read_history, train, write_json
+
+BUDGET = 30_000  # photos that each network sees in training
+PHOTOS = 300  # of the test split
+SIZE, TEST_SIZE = 128, 256  # pixels, in training and under the house protocol
+TIMED = 10  # runs, of which the median counts
+
+
+def _scores(title, read, photos, ab_of):
+    """Every photo's metrics, `{metric: [...]}`, where `ab_of` gives its colours."""
+
+    def score(i):
+        true = read(i)
+        return per_photo(true, compose(true, ab_of(true)))
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(tqdm(pool.map(score, range(photos)), title, photos, unit="photo"))
+    return {metric: [round(one[metric], 5) for one in found] for metric in METRICS}
+
+
+def milliseconds(network, size=TEST_SIZE):
+    """Of a photo alone, the network loaded: the median of some runs after one to warm up."""
+    L = np.zeros((1, *[side or size for side in network.input_shape[1:3]], 1), np.float32)
+    network.predict_on_batch(L)
+    times = []
+    for _ in range(TIMED):
+        start = time.perf_counter()
+        network.predict_on_batch(L)
+        times.append(1000 * (time.perf_counter() - start))
+    return float(np.median(times))
+
+
+def _options(name, size):
+    """Those of a network whose weights are tied to a size."""
+    return dict(size=size) if "size" in inspect.signature(models.MODELS[name]).parameters else {}
+
+
+def _baselines(read, photos, mean_ab):
+    flat = {"grey": lambda true: np.zeros(2), "dataset mean ab": lambda true: mean_ab}
+    rows = {
+        row: _scores(row, read, photos, lambda true: np.float32(ab_of(true)).reshape(1, 1, 2))
+        for row, ab_of in flat.items()
+    }
+    return rows | {"true": dict(colourfulness=[colourfulness(read(i)) for i in range(photos)])}
+
+
+def benchmark(folder, out, budget=BUDGET, photos=PHOTOS, size=SIZE, names=None):
+    """Trains networks one after another, each by its own recipe, and scores them.
+
+    The learning rate falls as half a cosine for all, so that a small budget comes to an end. Each
+    network has its run in `out`, see `training.train`. What is there already is not done again, and
+    an interrupted run goes on. After each network `results.json` and `table.md` are written anew.
+
+    Args:
+        folder: a prepared set.
+        out: a folder.
+        budget: photos that each network sees in training, made up to whole epochs.
+        photos: so many of the test split are scored, as `colorize` colours them by default.
+        size: pixels of a side in training. Scored is at 256x256.
+        names: some of `models.MODELS`; by default all.
+
+    Returns:
+        The results, a dict for JSON: `data` (fingerprint), `photos` (names), `rows` of the
+        baselines, and `networks` by name, each with `parameters`, `milliseconds`, `epochs`, `seen`
+        (photos in training), `size`, `seconds` (of training, all cores together) and `scores`;
+        all scores photo by photo, `{metric: [...]}`.
+
+    Raises:
+        PhotoError: no prepared set.
+        ValueError: an unknown network, or as `train` does.
+    """
+    out, names = Path(out), list(names or models.MODELS)
+    for name in names:
+        if name not in models.MODELS:
+            models.build(name)  # says which there are
+    epochs = -(-budget // max(1, len(data.split_files(folder, "train"))))
+    found, read, mean_ab = read_test_set([folder], TEST_SIZE)
+    asked = dict(data=data.fingerprint(folder), photos=found[:photos])
+    photos = len(asked["photos"])
+    results = read_results(out / "results.json") if (out / "results.json").exists() else {}
+    if any(results.get(key) != value for key, value in asked.items()):
+        results = asked | dict(rows=_baselines(read, photos, mean_ab), networks={})
+        write_json(out / "results.json", results)
+    for name in names:
+        if results["networks"].get(name, {}).get("epochs") == epochs:
+            continue
+        print(f"{name}: {epochs} epochs")
+        run = out / name
+        train(folder, run, name, _options(name, size), epochs, size=size, schedule="cosine")
+        network, config = models.load(run), json.loads((run / "config.json").read_text())
+        results["networks"][name] = dict(
+            parameters=network.count_params(),
+            milliseconds=milliseconds(network),
+            epochs=epochs,
+            seen=epochs * config["photos"]["train"],
+            size=config["stages"][-1]["size"],
+            seconds=sum(row["cpu_seconds"] for row in read_history(run)),
+            scores=_scores(name, read, photos, lambda true: predict_ab(network, true)),
+        )
+        write_json(out / "results.json", results)
+        with atomic(out / "table.md") as temporary:
+            temporary.write_text(table(results), encoding="utf-8")
+    return results
+
+
+def read_results(path):
+    """The results that `benchmark` wrote, its networks in the order of `models.MODELS`."""
+    results = json.loads(Path(path).read_text(encoding="utf-8"))
+    done = results["networks"]
+    return results | dict(networks={name: done[name] for name in models.MODELS if name in done})
+
+
+def table(results):
+    """The results of `benchmark` as Markdown."""
+    grey = results["rows"]["grey"]
+
+    def cells(scores):
+        for metric in METRICS:
+            if metric not in scores:
+                yield ""
+                continue
+            digits = 3 if metric in ("ssim", "auc") else 2
+            of = interval(scores[metric])
+            yield f"{of['mean']:.{digits}f} ± {(of['high'] - of['low']) / 2:.{digits}f}"
+        gain = interval(np.subtract(scores["psnr"], grey["psnr"])) if "psnr" in scores else None
+        yield f"{gain['mean']:+.2f} ({gain['low']:+.2f} to {gain['high']:+.2f})" if gain else ""
+
+    head = ["", "parameters", "training, CPU s", "ms a photo"]
+    head += [f"{m} [{unit}]" if unit else m for m, unit in METRICS.items()] + ["over grey [dB]"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for row, scores in results["rows"].items():
+        lines.append("| " + " | ".join([row, "", "", "", *cells(scores)]) + " |")
+    networks = results["networks"]
+    for name, of in networks.items():
+        own = [name, f"{of['parameters']:,}", f"{of['seconds']:.0f}", f"{of['milliseconds']:.0f}"]
+        lines.append("| " + " | ".join([*own, *cells(of["scores"])]) + " |")
+    seen = sorted({(of["seen"], of["size"]) for of in networks.values()})
+    budget = ", ".join(f"{number:,} photos at {size}x{size}" for number, size in seen)
+    lines += ["", f"Seen in training by each: {budget}. Scored: {len(results['photos'])} test photos."]
+    return "\n".join(lines) + "\n"
