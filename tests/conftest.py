@@ -24,6 +24,8 @@ SMALL = dict(
     user_guided=dict(width=4),
     pix2pix=dict(width=4),
     dcgan=dict(width=4),
+    let_there_be_color=dict(width=4, size=64),
+    diverse=dict(width=4, size=64),
     lightweight=dict(width=8),
 )
 

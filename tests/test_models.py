@@ -24,6 +24,8 @@ PARAMETERS = dict(
     user_guided=1_253_486,
     pix2pix=1_629_522,
     dcgan=1_635_600,
+    let_there_be_color=1_567_363,
+    diverse=1_726_431,
     lightweight=537_920,
 )
 

@@ -342,8 +342,8 @@ def test_jax_trains_colornet(jax_process):
     np.testing.assert_allclose(ab, jax_process["own_ab"], atol=1e-3)
 
 
-# Trained with a discriminator; with hints that turn into palettes.
-@pytest.mark.parametrize("name", ["pix2pix", "user_guided"])
+# Trained with a discriminator; with hints that turn into palettes; with classes.
+@pytest.mark.parametrize("name", ["pix2pix", "user_guided", "let_there_be_color"])
 def test_objectives_train_and_go_on(name, prepared, tmp_path):
     """Two epochs in two calls: the second begins with the weights and steps of the first."""
     settings = dict(options=SMALL[name], size=64, batch_size=9, verbose=0)

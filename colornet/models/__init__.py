@@ -6,7 +6,16 @@ from pathlib import Path
 import keras
 
 from colornet.files import RELEASED, released
-from colornet.models import cic, dcgan, hypercolumn, lightweight, pix2pix, user_guided
+from colornet.models import (
+    cic,
+    dcgan,
+    diverse,
+    hypercolumn,
+    let_there_be_color,
+    lightweight,
+    pix2pix,
+    user_guided,
+)
 from colornet.models import colornet as own
 from colornet.models.eight_conv import eight_conv
 from colornet.models.encoder_decoder import PAPER, encoder_decoder
@@ -17,10 +26,12 @@ MODELS = {
     "encoder_decoder": encoder_decoder,
     "eight_conv": eight_conv,
     "cic": cic.cic,
+    "let_there_be_color": let_there_be_color.let_there_be_color,
     "hypercolumn": hypercolumn.hypercolumn,
     "user_guided": user_guided.user_guided,
     "pix2pix": pix2pix.pix2pix,
     "dcgan": dcgan.dcgan,
+    "diverse": diverse.diverse,
     "lightweight": lightweight.lightweight,
 }
 
@@ -41,10 +52,12 @@ RECIPES = {
     "encoder_decoder": _PAPER,
     "eight_conv": _PAPER,
     "cic": cic.RECIPE,
+    "let_there_be_color": let_there_be_color.RECIPE,
     "hypercolumn": hypercolumn.RECIPE,
     "user_guided": user_guided.RECIPE,
     "pix2pix": pix2pix.RECIPE,
     "dcgan": dcgan.RECIPE,
+    "diverse": diverse.RECIPE,
     "lightweight": lightweight.RECIPE,
 }
 
@@ -53,10 +66,12 @@ RECIPES = {
 OBJECTIVES = {
     "distribution": own.distribution,
     "rebalanced": cic.rebalanced,
+    "with_classes": let_there_be_color.with_classes,
     "hue_and_chroma": hypercolumn.hue_and_chroma,
     "guided": user_guided.guided,
     "adversarial": pix2pix.adversarial,
     "dcgan": dcgan.adversarial_photo,
+    "colour_fields": diverse.colour_fields,
 }
 
 

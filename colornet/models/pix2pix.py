@@ -116,8 +116,8 @@ class Adversarial(keras.Model):
         self.discriminator_loss = keras.metrics.Mean("discriminator_loss")
         self.built = True  # both parts are; only built models load weights
 
-    def call(self, L):
-        return self.generator(L)
+    def call(self, L, training=False):
+        return self.generator(L, training=training)
 
     def judge(self, weights, L, ab):
         """The discriminator's logits, were its weights these; by the statistics of the batch."""
