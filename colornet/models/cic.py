@@ -6,6 +6,7 @@ from keras import layers, ops
 from colornet import bins, lab, losses
 from colornet.models.colornet import MeanColour
 from colornet.models.encoder_decoder import MultipleOf32
+from colornet.models.recipe import FROM_SCRATCH
 
 # The original's, from the paper and, where it is silent, from the release (github.com/richzhang/
 # colorization, branch caffe).
@@ -28,21 +29,7 @@ PAPER = dict(
 TEMPERATURE = PAPER["temperature"]  # 1 gives the mean, towards 0 the mode
 COLOURED = PAPER["coloured"]
 
-RECIPE = dict(
-    initial=None,
-    frozen=(),
-    loss="rebalanced",
-    optimizer=dict(class_name="AdamW", config=dict(weight_decay=1e-3, beta_2=0.99)),
-    learning_rate=1e-3,
-    schedule="cosine",
-    batch_size=32,
-    size=128,
-    augment=True,
-    mixed=False,
-    hints=False,
-    age=0.0,
-    labels=False,
-)
+RECIPE = FROM_SCRATCH | dict(loss="rebalanced")
 
 
 @keras.saving.register_keras_serializable("colornet")

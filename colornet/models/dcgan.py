@@ -5,6 +5,7 @@ from keras import layers
 
 from colornet.models.encoder_decoder import encoder_decoder
 from colornet.models.pix2pix import Adversarial, normal
+from colornet.models.recipe import FROM_SCRATCH
 
 # The original's settings.
 PAPER = dict(
@@ -59,20 +60,10 @@ def adversarial_photo(network):
     return Adversarial(network, discriminator(width), CONTENT_WEIGHT), None
 
 
-RECIPE = dict(
-    initial=None,
-    frozen=(),
+RECIPE = FROM_SCRATCH | dict(
     loss="dcgan",
     optimizer=dict(class_name="adam", config=dict(beta_1=PAPER["beta_1"])),
     learning_rate=5e-4,
-    schedule="cosine",
-    batch_size=32,
-    size=128,
-    augment=True,
-    mixed=False,
-    hints=False,
-    age=0.0,
-    labels=False,
 )
 
 

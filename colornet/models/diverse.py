@@ -7,6 +7,7 @@ from keras import layers, ops
 from colornet import bins, lab
 from colornet.models.encoder_decoder import MultipleOf32
 from colornet.models.let_there_be_color import Grid
+from colornet.models.recipe import FROM_SCRATCH
 
 # The original's settings; where the paper is silent, those of its code (aditya12agd5/divcolor).
 PAPER = dict(
@@ -285,21 +286,7 @@ def diverse_fields(network, L, count=PAPER["components"]):
     return np.stack(answers), chances.T
 
 
-RECIPE = dict(
-    initial=None,
-    frozen=(),
-    loss="colour_fields",
-    optimizer="adam",
-    learning_rate=2e-3,
-    schedule="cosine",
-    batch_size=32,
-    size=128,
-    augment=True,
-    mixed=False,
-    hints=False,
-    age=0.0,
-    labels=False,
-)
+RECIPE = FROM_SCRATCH | dict(loss="colour_fields", optimizer="adam", learning_rate=2e-3)
 
 
 def diverse(width=16, size=128):

@@ -6,6 +6,7 @@ from keras import layers, ops
 
 from colornet import bins, lab
 from colornet.models.encoder_decoder import MultipleOf32
+from colornet.models.recipe import FROM_SCRATCH
 
 # The original's, from the paper and from the release (github.com/gustavla/autocolorize).
 PAPER = dict(
@@ -29,21 +30,7 @@ CHROMA = 128.0  # ab units that the bins of chroma span; sRGB's blue alone has m
 HUE_WEIGHT = PAPER["hue_weight"]
 FADE = PAPER["fade"]
 
-RECIPE = dict(
-    initial=None,
-    frozen=(),
-    loss="hue_and_chroma",
-    optimizer=dict(class_name="AdamW", config=dict(weight_decay=1e-3, beta_2=0.99)),
-    learning_rate=1e-3,
-    schedule="cosine",
-    batch_size=32,
-    size=128,
-    augment=True,
-    mixed=False,
-    hints=False,
-    age=0.0,
-    labels=False,
-)
+RECIPE = FROM_SCRATCH | dict(loss="hue_and_chroma")
 
 
 def hue_and_chroma_loss(ab, logits):

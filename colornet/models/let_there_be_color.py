@@ -5,6 +5,7 @@ from keras import layers, ops
 
 from colornet.models.eight_conv import conv
 from colornet.models.encoder_decoder import MultipleOf32
+from colornet.models.recipe import FROM_SCRATCH
 
 # The original's settings.
 PAPER = dict(
@@ -115,21 +116,7 @@ def with_classes(network):
     return WithClasses(network), None
 
 
-RECIPE = dict(
-    initial=None,
-    frozen=(),
-    loss="with_classes",
-    optimizer="adam",
-    learning_rate=1e-3,
-    schedule="cosine",
-    batch_size=32,
-    size=128,
-    augment=True,
-    mixed=False,
-    hints=False,
-    age=0.0,
-    labels=True,
-)
+RECIPE = FROM_SCRATCH | dict(loss="with_classes", optimizer="adam", labels=True)
 
 
 def let_there_be_color(width=16, size=128, classes=1):

@@ -7,6 +7,7 @@ from keras import layers
 
 from colornet.models.efficientnet_lite import conv_bn, inverted_residual
 from colornet.models.encoder_decoder import MultipleOf32
+from colornet.models.recipe import FROM_SCRATCH
 
 # Those of the paper that the encoder follows; they are about classifying ImageNet.
 PAPER = dict(
@@ -30,21 +31,7 @@ PAPER = dict(
 
 STRIDE = 4  # pixels of L to a side of a place that gets a colour of its own
 
-RECIPE = dict(
-    initial=None,
-    frozen=(),
-    loss="mse",
-    optimizer=dict(class_name="AdamW", config=dict(weight_decay=1e-3, beta_2=0.99)),
-    learning_rate=2e-3,
-    schedule="cosine",
-    batch_size=32,
-    size=128,
-    augment=True,
-    mixed=False,
-    hints=False,
-    age=0.0,
-    labels=False,
-)
+RECIPE = FROM_SCRATCH | dict(loss="mse", learning_rate=2e-3)
 
 
 def encoder(L, width, depth):

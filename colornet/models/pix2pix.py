@@ -4,6 +4,7 @@ import keras
 from keras import layers, ops
 
 from colornet.models.encoder_decoder import MultipleOf32
+from colornet.models.recipe import FROM_SCRATCH
 
 # The original's settings for grey to colour.
 PAPER = dict(
@@ -155,20 +156,10 @@ def adversarial(network):
     return Adversarial(network, patchgan(width), PAPER["content_weight"]), None
 
 
-RECIPE = dict(
-    initial=None,
-    frozen=(),
+RECIPE = FROM_SCRATCH | dict(
     loss="adversarial",
     optimizer=dict(class_name="adam", config=dict(beta_1=PAPER["beta_1"])),
     learning_rate=5e-4,
-    schedule="cosine",
-    batch_size=32,
-    size=128,
-    augment=True,
-    mixed=False,
-    hints=False,
-    age=0.0,
-    labels=False,
 )
 
 

@@ -7,6 +7,7 @@ from colornet import bins, lab, losses
 from colornet.models.cic import block
 from colornet.models.colornet import Inputs
 from colornet.models.encoder_decoder import MultipleOf32
+from colornet.models.recipe import FROM_SCRATCH
 
 # The original's, from the paper and from the release (github.com/richzhang/colorization-pytorch;
 # the Global Hints Network: github.com/junyanz/interactive-deep-colorization).
@@ -30,21 +31,7 @@ DELTA = PAPER["delta"]
 HUBER_WEIGHT = 0.1  # makes the two losses about equally large
 GLOBAL = 0.3  # share of the training photos with hints that get the palette in place of points
 
-RECIPE = dict(
-    initial=None,
-    frozen=(),
-    loss="guided",
-    optimizer=dict(class_name="AdamW", config=dict(weight_decay=1e-3, beta_2=0.99)),
-    learning_rate=1e-3,
-    schedule="cosine",
-    batch_size=32,
-    size=128,
-    augment=True,
-    mixed=False,
-    hints=True,
-    age=0.0,
-    labels=False,
-)
+RECIPE = FROM_SCRATCH | dict(loss="guided", hints=True)
 
 
 @keras.saving.register_keras_serializable("colornet")
