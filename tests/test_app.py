@@ -88,6 +88,9 @@ def test_a_photo_through_the_api(url, photo):
     said, pair, _ = client.predict(handle_file(photo), 0.5, api_name="/open")
     assert said == "2000 x 1500 pixels, 8 bits; grey."
     assert [Image.open(picture).size for picture in pair] == [(1200, 900)] * 2
+    vivid, _ = client.predict(1, api_name="/vividness")
+    before, after = (np.asarray(Image.open(pictures[1])).std(-1).mean() for pictures in (pair, vivid))
+    assert after > before
     for kind, suffix in (("PNG", ".png"), ("JPEG", ".jpg")):
         file = client.predict(0.5, kind, 100, api_name="/download")
         assert Path(file).name == f"old cup-coloured{suffix}"
