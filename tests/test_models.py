@@ -55,7 +55,7 @@ def test_comes_back_from_a_keras_file(name, tmp_path):
     network, L = small(name), grey(2, 64, 64, 1)
     network.save(tmp_path / "network.keras")
     loaded = models.load(tmp_path / "network.keras")
-    np.testing.assert_allclose(loaded(L), network(L), atol=1e-6)
+    np.testing.assert_allclose(loaded(L), network(L), atol=1e-5)  # folding rounds
 
 
 @pytest.mark.parametrize("name", MODELS)
