@@ -60,9 +60,10 @@ colour does harm.
 
 ## Citation
 
-The network and its weights are colornet's own work. The paper that colornet reproduces: A. Gudipalli,
-C. N. Sujatha, N. Amutha Prabha, K. Khanikhar, *Colorization of Grayscale Images using Deep Convolution
-Neural Networks*, International Journal of Intelligent Systems and Applications in Engineering, 2024.
+Whose method this is, the details say; the network as it is here and its weights are colornet's own
+work. The paper that colornet reproduces: A. Gudipalli, C. N. Sujatha, N. Amutha Prabha, K. Khanikhar,
+*Colorization of Grayscale Images using Deep Convolution Neural Networks*, International Journal of
+Intelligent Systems and Applications in Engineering, 2024.
 """
 
 TRAINING = """Optimizer {optimizer}, loss {loss}, first weights {initial}, in the stages below; {versions}.
@@ -73,8 +74,8 @@ TRAINING = """Optimizer {optimizer}, loss {loss}, first weights {initial}, in th
 
 {sources}"""
 
-EVALUATION = """`python -m colornet evaluate DIR --model {name} --json metrics.json`, on {count} test photos
-that no training saw:
+EVALUATION = """`python -m colornet evaluate DIR --model {name} --limit {count} --json metrics.json`, on
+{count} test photos that no training saw:
 
 {table}
 
@@ -124,7 +125,7 @@ def halve(source, target):
         whole.visititems(copy)
 
 
-def release(run, folder, out):
+def release(run, folder, out, limit=None):
     """Releases a run: `best.weights.h5` with float16 kernels, and the files that account for it.
 
     Copies `config.json` and `history.csv`, evaluates the float16 weights on the test split and
@@ -136,6 +137,7 @@ def release(run, folder, out):
         run: a run folder.
         folder: the prepared set of that run.
         out: the folder to write, whose name is the network's.
+        limit: evaluate on only so many photos.
 
     Returns:
         The metrics table as Markdown.
@@ -154,7 +156,7 @@ def release(run, folder, out):
         halve(run / "best.weights.h5", temporary)
     for name in ("config.json", "history.csv"):
         shutil.copy(run / name, out / name)
-    report, photos = evaluate(models.load(out), [folder])
+    report, photos = evaluate(models.load(out), [folder], limit=limit)
     write_json(out / "metrics.json", dict(model=out.name) | report)
     _write_per_photo(out / "per_photo.csv", photos)
     with atomic(out / "README.md") as temporary:
@@ -190,6 +192,14 @@ def _stages(config, history):
     return "\n".join(lines)
 
 
+def _optimizer(chosen):
+    """A name, or Keras's dict of a name and what departs from the defaults."""
+    if isinstance(chosen, str):
+        return chosen
+    settings = (f"{key} {value:g}" for key, value in chosen["config"].items())
+    return f"{chosen['class_name']} ({', '.join(settings)})"
+
+
 def card(folder, network, form=KERAS):
     """The model card of a network, in the form of Hugging Face's.
 
@@ -213,7 +223,7 @@ def card(folder, network, form=KERAS):
         summary = models.MODELS[config["model"]].__doc__.split("\n    |")[0].replace("\n    ", "\n")
         photos = config["photos"]
         training = TRAINING.format(
-            optimizer=config["optimizer"],
+            optimizer=_optimizer(config["optimizer"]),
             loss=config["loss"],
             initial=config.get("initial") or "random",
             versions=", ".join(f"{tool} {version}" for tool, version in config["versions"].items()),

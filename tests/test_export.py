@@ -5,9 +5,10 @@ import subprocess
 import sys
 
 import cv2
+import keras
 import numpy as np
 import pytest
-from conftest import crops
+from conftest import crops, tiny
 
 from colornet import lab, models
 from colornet.__main__ import main
@@ -244,6 +245,23 @@ def test_other_networks(name, tmp_path):
     cv2.imwrite(str(tmp_path / "litert" / "grey.png"), GREY)
     stranger(starts(tmp_path / "litert"), tmp_path / "litert")
     assert cv2.imread(str(tmp_path / "litert" / "colour.png")).shape == (*GREY.shape, 3)
+
+
+LITERATURE = [name for name in models.MODELS if name not in ("colornet", "encoder_decoder", "eight_conv")]
+
+
+@pytest.mark.parametrize("name", LITERATURE)
+def test_the_literature(name, tmp_path):
+    keras.utils.set_random_seed(0)
+    network = tiny(name)
+    network.save(tmp_path / f"{name}.keras")
+    list(export.export(tmp_path / f"{name}.keras", tmp_path, ("onnx", "litert")))
+    x = network_input(network, GREY)
+    own = network.predict_on_batch(x) * lab.AB_SCALE
+    L = (x + 1) * lab.L_SCALE
+    assert np.abs(run_onnx(tmp_path / f"onnx/{name}.onnx")(L) - own).max() < 0.01
+    runner = Interpreter(str(tmp_path / f"litert/{name}.tflite")).get_signature_runner()
+    assert np.abs(runner(L=L)["ab"] - own).max() < 0.01
 
 
 def starts(folder):
