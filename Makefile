@@ -17,7 +17,7 @@ demo: .venv/core
 	$(BIN)/python -m colornet demo --output outputs
 
 test: .venv/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 notebooks: .venv/dev
 	$(BIN)/jupyter lab notebooks
