@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from colornet.models.encoder_decoder import encoder_decoder
-from colornet.models.pix2pix import Adversarial, normal
+from colornet.models.pix2pix import Adversarial, normal, normalise
 from colornet.models.recipe import FROM_SCRATCH
 
 # The original's settings.
@@ -41,7 +41,7 @@ def discriminator(width):
         options = dict(use_bias=stage == 1, kernel_initializer=normal(), name=f"{name}_conv")
         x = layers.Conv2D(filters, 4, 2, "same", **options)(x)
         if stage > 1:
-            x = layers.BatchNormalization(name=f"{name}_bn")(x)
+            x = normalise(x, name)
         x = layers.LeakyReLU(PAPER["leak"], name=f"{name}_relu")(x)
     x = layers.GlobalAveragePooling2D(name="pool")(x)
     return keras.Model(photo, layers.Dense(1, name="real")(x), name="discriminator")
@@ -63,7 +63,7 @@ def adversarial_photo(network):
 RECIPE = FROM_SCRATCH | dict(
     loss="dcgan",
     optimizer=dict(class_name="adam", config=dict(beta_1=PAPER["beta_1"])),
-    learning_rate=5e-4,
+    learning_rate=PAPER["learning_rate"],
 )
 
 
@@ -88,8 +88,7 @@ def dcgan(width=20):
     term beside the adversarial loss: nothing else ties the colours to the photo. Kernels are 4x4.
     The discriminator sees L beside ab, halves five times and ends in the mean over all places; the
     original's, for 64x64, halves four times and is flattened. Both sides step at once, see
-    `pix2pix.Adversarial`. Batches of 32 at 5e-4 with a cosine in place of 128 at 2e-4, for
-    budgets of some ten thousand photos.
+    `pix2pix.Adversarial`. Batches of 32 in place of 128, and a cosine.
 
     Args:
         width: channels of the first stage; the others follow.
