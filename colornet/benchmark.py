@@ -60,12 +60,19 @@ def _baselines(read, photos, mean_ab):
     return rows | {"true": dict(colourfulness=[colourfulness(read(i)) for i in range(photos)])}
 
 
+def _write(out, results):
+    write_json(out / "results.json", results)
+    with atomic(out / "table.md") as temporary:
+        temporary.write_text(table(results), encoding="utf-8")
+
+
 def benchmark(folder, out, budget=BUDGET, photos=PHOTOS, size=SIZE, names=None):
     """Trains networks one after another, each by its own recipe, and scores them.
 
     The learning rate falls as half a cosine for all, so that a small budget comes to an end. Each
     network has its run in `out`, see `training.train`. What is there already is not done again, and
-    an interrupted run goes on. After each network `results.json` and `table.md` are written anew.
+    an interrupted run goes on. After each network `results.json` and `table.md` are written anew;
+    at last all networks are timed once more, one right after another, so that their times compare.
 
     Args:
         folder: a prepared set.
@@ -97,9 +104,8 @@ def benchmark(folder, out, budget=BUDGET, photos=PHOTOS, size=SIZE, names=None):
     if any(results.get(key) != value for key, value in asked.items()):
         results = asked | dict(rows=_baselines(read, photos, mean_ab), networks={})
         write_json(out / "results.json", results)
-    for name in names:
-        if results["networks"].get(name, {}).get("epochs") == epochs:
-            continue
+    left = [name for name in names if results["networks"].get(name, {}).get("epochs") != epochs]
+    for name in left:
         print(f"{name}: {epochs} epochs")
         run = out / name
         train(folder, run, name, _options(name, size), epochs, size=size, schedule="cosine")
@@ -113,9 +119,11 @@ def benchmark(folder, out, budget=BUDGET, photos=PHOTOS, size=SIZE, names=None):
             seconds=sum(row["cpu_seconds"] for row in read_history(run)),
             scores=_scores(name, read, photos, lambda true: predict_ab(network, true)),
         )
-        write_json(out / "results.json", results)
-        with atomic(out / "table.md") as temporary:
-            temporary.write_text(table(results), encoding="utf-8")
+        _write(out, results)
+    if left:
+        for name, of in results["networks"].items():
+            of["milliseconds"] = milliseconds(models.load(out / name))
+        _write(out, results)
     return results
 
 
