@@ -111,7 +111,7 @@ def benchmark(folder, out, budget=BUDGET, photos=PHOTOS, size=SIZE, names=None):
         train(folder, run, name, _options(name, size), epochs, size=size, schedule="cosine")
         network, config = models.load(run), json.loads((run / "config.json").read_text())
         results["networks"][name] = dict(
-            parameters=network.count_params(),
+            parameters=models.load(run, folded=False).count_params(),
             milliseconds=milliseconds(network),
             epochs=epochs,
             seen=epochs * config["photos"]["train"],

@@ -1,5 +1,7 @@
 """Several answers to one photo: an embedding of whole colour fields, and a mixture over it."""
 
+from functools import lru_cache
+
 import keras
 import numpy as np
 from keras import layers, ops
@@ -263,6 +265,13 @@ def colour_fields(network):
     return ColourFields(network), None
 
 
+@lru_cache(maxsize=2)
+def parts(network):
+    """From L to the mixture's components, and from L and an embedding to ab."""
+    components = keras.Model(network.input, network.get_layer("likeliest").input)
+    return components, decoder_of(network, network.output)
+
+
 def diverse_fields(network, L, count=PAPER["components"]):
     """Several answers for each photo: those of the likeliest components.
 
@@ -275,9 +284,8 @@ def diverse_fields(network, L, count=PAPER["components"]):
         ab `(count, batch, H, W, 2)` in the units of `lab.to_network`, the likeliest first, which
         is the network's own; and their probabilities, `(count, batch)`.
     """
-    embedding = network.get_layer("likeliest")
-    components = keras.Model(network.input, embedding.input).predict_on_batch(L)
-    decoder = decoder_of(network, network.output)
+    mixture_of, decoder = parts(network)
+    components = mixture_of.predict_on_batch(L)
     order = np.argsort(-components[..., 0], axis=1, kind="stable")[:, :count]
     chances = np.exp(components[..., 0] - components[..., 0].max(1, keepdims=True))
     chances = np.take_along_axis(chances / chances.sum(1, keepdims=True), order, axis=1)

@@ -1,0 +1,106 @@
+"""What some ideas of the literature buy: temperatures, hints, palettes and several answers.
+
+    python benchmarks/ideas.py PREPARED [--photos 300] [-o FILE.md]
+
+The house protocol of `colornet evaluate` on the test split: 256x256, L exact, 8-bit sRGB, per photo
+and then the mean. Takes the released `cic`, `user_guided` and `diverse`.
+"""
+
+import argparse
+import os
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from colornet import bins, lab, models
+from colornet.colorize import compose, network_input
+from colornet.files import atomic
+from colornet.hints import SIDE, reveal
+from colornet.metrics import ciede2000, colourfulness, interval, psnr, read_test_set
+from colornet.models.diverse import diverse_fields
+
+TEMPERATURES = (1, 0.38, 0.1)
+HINTS = (0, 1, 5, 10)
+ANSWERS = (1, 2, 4, 8)
+
+
+def measure(networks, true, seed):
+    """Every figure of one photo, uint8 RGB `(256, 256, 3)`: `{row: {metric: value}}`."""
+    rng = np.random.default_rng(seed)
+    true_lab = np.asarray(lab.rgb_to_lab(true.astype(np.float32) / 255))
+    L = network_input(networks["cic"], true)
+
+    def scores(ab):
+        rgb = compose(true, np.asarray(ab, np.float32))
+        answer = np.asarray(lab.rgb_to_lab(rgb.astype(np.float32) / 255))
+        return dict(
+            psnr=psnr(true, rgb),
+            ciede2000=ciede2000(true_lab, answer),
+            colourfulness=colourfulness(rgb),
+        )
+
+    found = {"grey": scores(np.zeros((1, 1, 2)))}
+    logits = networks["cic, bins"].predict_on_batch(L)[0]
+    for temperature in TEMPERATURES:
+        chances = np.asarray(keras.ops.softmax(logits / temperature))
+        found[f"`cic` at temperature {temperature}"] = scores(np.asarray(bins.expectation(chances)))
+    hints = np.zeros((256, 256, 3), np.float32)
+    given = {}
+    for number in range(HINTS[-1] + 1):
+        if number in HINTS:
+            given[f"`user_guided`, {number} true hints"] = hints.copy()
+        # Whole patches: half a side away from the rim.
+        row, column = rng.integers(SIDE // 2, 256 - SIDE // 2, 2)
+        reveal(hints, true_lab[..., 1:], row, column, SIDE)
+    places = rng.permutation(256 * 256)  # the true colours, and where they are is not told
+    palette = true_lab[..., 1:].reshape(-1, 2)[places].reshape(256, 256, 2) / lab.AB_SCALE
+    given["`user_guided`, the true palette"] = np.dstack([palette, -np.ones((256, 256))])
+    inputs = np.stack([np.dstack([L[0], planes]) for planes in given.values()])
+    for row, ab in zip(given, networks["user_guided"].predict_on_batch(inputs)):
+        found[row] = scores(ab * lab.AB_SCALE)
+    fields, _ = diverse_fields(networks["diverse"], L)
+    answers = [scores(field[0] * lab.AB_SCALE) for field in fields]
+    for number in ANSWERS:
+        found[f"`diverse`, best of {number}"] = max(answers[:number], key=lambda one: one["psnr"])
+    return found
+
+
+def main():
+    args = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    args.add_argument("folder", metavar="PREPARED")
+    args.add_argument("--photos", type=int, default=300)
+    args.add_argument("-o", "--output", metavar="FILE.md")
+    args = args.parse_args()
+    networks = {name: models.load(name) for name in ("cic", "user_guided", "diverse")}
+    cic = networks["cic"]
+    networks["cic, bins"] = keras.Model(cic.input, cic.get_layer("bins").output)
+    names, read, _ = read_test_set([args.folder], 256)
+    photos = len(names[: args.photos])
+    rows = {}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        work = pool.map(lambda i: measure(networks, read(i), i), range(photos))
+        for found in tqdm(work, total=photos, unit="photo", file=sys.stderr):
+            for row, values in found.items():
+                rows.setdefault(row, []).append(values)
+    grey = np.array([one["psnr"] for one in rows["grey"]])
+    lines = ["| | PSNR [dB] | over grey [dB] | CIEDE2000 | colourfulness |", "|---|---|---|---|---|"]
+    for row, values in rows.items():
+        values = {metric: np.array([one[metric] for one in values]) for metric in values[0]}
+        gain, means = interval(values["psnr"] - grey), {m: v.mean() for m, v in values.items()}
+        lines.append(
+            f"| {row} | {means['psnr']:.2f} | {gain['mean']:+.2f} ({gain['low']:+.2f} to "
+            f"{gain['high']:+.2f}) | {means['ciede2000']:.2f} | {means['colourfulness']:.1f} |"
+        )
+    lines += ["", f"`python benchmarks/ideas.py DIR --photos {photos}`, on {photos} test photos."]
+    text = "\n".join(lines) + "\n"
+    if args.output:
+        with atomic(args.output) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    print(text, end="")
+
+
+if __name__ == "__main__":
+    main()
