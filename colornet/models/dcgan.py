@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from colornet.models.encoder_decoder import encoder_decoder
-from colornet.models.pix2pix import Adversarial, normal, normalise
+from colornet.models.pix2pix import CONTENT_WEIGHT, Adversarial, normal, normalise
 from colornet.models.recipe import FROM_SCRATCH
 
 # The original's settings.
@@ -20,9 +20,6 @@ PAPER = dict(
     beta_1=0.5,  # section 4
     batch_size=128,  # section 4
 )
-
-CONTENT_WEIGHT = 100.0  # of L1, as in pix2pix; noise has no answer that could be compared
-
 
 def discriminator(width):
     """The discriminator, by the guidelines of section 3: whether a photo is real, in one logit.
@@ -85,7 +82,8 @@ def dcgan(width=20):
     original's generator, from noise to a photo of 64x64, is another network; none published.
 
     Deviations. L in place of noise, an encoder before the generator with skips to it, and an L1
-    term beside the adversarial loss: nothing else ties the colours to the photo. Kernels are 4x4.
+    term beside the adversarial loss, as heavy as in `pix2pix`: nothing else ties the colours to the
+    photo. Kernels are 4x4.
     The discriminator sees L beside ab, halves five times and ends in the mean over all places; the
     original's, for 64x64, halves four times and is flattened. Both sides step at once, see
     `pix2pix.Adversarial`. Batches of 32 in place of 128, and a cosine.
