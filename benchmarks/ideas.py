@@ -3,7 +3,9 @@
     python benchmarks/ideas.py PREPARED [--photos 300] [-o FILE.md]
 
 The house protocol of `colornet evaluate` on the test split: 256x256, L exact, 8-bit sRGB, per photo
-and then the mean. Takes the released `cic`, `user_guided` and `diverse`.
+and then the mean. Balanced AuC counts each pixel by the rarity of its true colour, as the objective
+of `cic` does: arXiv 1603.08511, section 3.1, with the weights of section 2.2. Takes the released
+`eight_conv`, `cic`, `user_guided` and `diverse`.
 """
 
 import argparse
@@ -16,10 +18,10 @@ import numpy as np
 from tqdm import tqdm
 
 from colornet import bins, lab, models
-from colornet.colorize import compose, network_input
+from colornet.colorize import compose, network_input, predict_ab
 from colornet.files import atomic
 from colornet.hints import SIDE, reveal
-from colornet.metrics import ciede2000, colourfulness, interval, psnr, read_test_set
+from colornet.metrics import auc, ciede2000, colourfulness, interval, psnr, read_test_set
 from colornet.models.diverse import diverse_fields
 
 TEMPERATURES = (1, 0.38, 0.1)
@@ -32,6 +34,8 @@ def measure(networks, true, seed):
     rng = np.random.default_rng(seed)
     true_lab = np.asarray(lab.rgb_to_lab(true.astype(np.float32) / 255))
     L = network_input(networks["cic"], true)
+    prior = np.asarray(networks["cic"].get_layer("annealed_mean").prior)
+    rarity = bins.rebalancing(prior)[bins.encode(true_lab[..., 1:]).argmax(-1)]
 
     def scores(ab):
         rgb = compose(true, np.asarray(ab, np.float32))
@@ -40,9 +44,12 @@ def measure(networks, true, seed):
             psnr=psnr(true, rgb),
             ciede2000=ciede2000(true_lab, answer),
             colourfulness=colourfulness(rgb),
+            auc=auc(true_lab[..., 1:], answer[..., 1:]),
+            balanced=auc(true_lab[..., 1:], answer[..., 1:], rarity),
         )
 
     found = {"grey": scores(np.zeros((1, 1, 2)))}
+    found["`eight_conv`, a plain mean"] = scores(predict_ab(networks["eight_conv"], true))
     logits = networks["cic, bins"].predict_on_batch(L)[0]
     for temperature in TEMPERATURES:
         chances = np.asarray(keras.ops.softmax(logits / temperature))
@@ -51,7 +58,7 @@ def measure(networks, true, seed):
     given = {}
     for number in range(HINTS[-1] + 1):
         if number in HINTS:
-            given[f"`user_guided`, {number} true hints"] = hints.copy()
+            given[f"`user_guided`, true hints: {number}"] = hints.copy()
         # Whole patches: half a side away from the rim.
         row, column = rng.integers(SIDE // 2, 256 - SIDE // 2, 2)
         reveal(hints, true_lab[..., 1:], row, column, SIDE)
@@ -74,7 +81,7 @@ def main():
     args.add_argument("--photos", type=int, default=300)
     args.add_argument("-o", "--output", metavar="FILE.md")
     args = args.parse_args()
-    networks = {name: models.load(name) for name in ("cic", "user_guided", "diverse")}
+    networks = {name: models.load(name) for name in ("eight_conv", "cic", "user_guided", "diverse")}
     cic = networks["cic"]
     networks["cic, bins"] = keras.Model(cic.input, cic.get_layer("bins").output)
     names, read, _ = read_test_set([args.folder], 256)
@@ -86,13 +93,15 @@ def main():
             for row, values in found.items():
                 rows.setdefault(row, []).append(values)
     grey = np.array([one["psnr"] for one in rows["grey"]])
-    lines = ["| | PSNR [dB] | over grey [dB] | CIEDE2000 | colourfulness |", "|---|---|---|---|---|"]
+    head = ["", "PSNR [dB]", "over grey [dB]", "CIEDE2000", "colourfulness", "AuC", "balanced AuC"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row, values in rows.items():
         values = {metric: np.array([one[metric] for one in values]) for metric in values[0]}
         gain, means = interval(values["psnr"] - grey), {m: v.mean() for m, v in values.items()}
         lines.append(
             f"| {row} | {means['psnr']:.2f} | {gain['mean']:+.2f} ({gain['low']:+.2f} to "
-            f"{gain['high']:+.2f}) | {means['ciede2000']:.2f} | {means['colourfulness']:.1f} |"
+            f"{gain['high']:+.2f}) | {means['ciede2000']:.2f} | {means['colourfulness']:.1f} | "
+            f"{means['auc']:.3f} | {means['balanced']:.3f} |"
         )
     lines += ["", f"`python benchmarks/ideas.py DIR --photos {photos}`, on {photos} test photos."]
     text = "\n".join(lines) + "\n"

@@ -60,17 +60,20 @@ def colourfulness(rgb):
     return float(np.hypot(rg.std(), yb.std()) + 0.3 * np.hypot(rg.mean(), yb.mean()))
 
 
-def auc(true, predicted):
+def auc(true, predicted, weights=None):
     """Area under the share of pixels whose ab error is at most 0..150, in [0, 1].
 
-    Zhang et al. 2016, arXiv 1603.08511, section 3.1, without class weights.
+    Zhang et al. 2016, arXiv 1603.08511, section 3.1.
 
     Args:
         true, predicted: ab in Lab units `(H, W, 2)`.
+        weights: how much each pixel counts, `(H, W)`; by default all alike.
     """
-    error = np.sort(np.hypot(*np.moveaxis(true - predicted, -1, 0)).ravel())
-    share = np.searchsorted(error, np.arange(151), side="right") / error.size
-    return float(np.trapezoid(share) / 150)
+    error = np.hypot(*np.moveaxis(true - predicted, -1, 0)).ravel()
+    order = np.argsort(error)
+    total = np.cumsum(np.ones(error.size) if weights is None else weights.ravel()[order])
+    within = np.searchsorted(error[order], np.arange(151), side="right")
+    return float(np.trapezoid(np.append(0, total)[within] / total[-1]) / 150)
 
 
 def _lab(rgb):

@@ -136,6 +136,13 @@ def test_auc_of_mixed_errors_is_the_mean():
     assert metrics.auc(true, predicted) == pytest.approx(expected)
 
 
+def test_auc_counts_pixels_by_their_weights():
+    true, predicted = np.zeros((2, 1, 2)), np.array([[[3, 4]], [[60, 80]]])
+    near, far = (metrics.auc(true[i], predicted[i]) for i in (0, 1))
+    weighted = metrics.auc(true, predicted, np.array([[3.0], [1.0]]))
+    assert weighted == pytest.approx((3 * near + far) / 4)
+
+
 def test_intervals_cover_the_mean():
     rng = np.random.default_rng(1)
     covered = 0
