@@ -21,6 +21,7 @@ PAPER = dict(
     batch_size=128,  # section 4
 )
 
+
 def discriminator(width):
     """The discriminator, by the guidelines of section 3: whether a photo is real, in one logit.
 
