@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import platform
 import time
+from copy import deepcopy
 from pathlib import Path
 
 import cv2
@@ -51,7 +52,8 @@ def compile_network(network, optimizer, loss, learning_rate):
         trained, loss = models.OBJECTIVES[loss](network)
     # XLA makes TensorFlow on a CPU 1.7 times slower.
     jax = keras.backend.backend() == "jax"
-    trained.compile(keras.optimizers.get(optimizer), loss, jit_compile=jax)
+    # A copy, since Keras rewrites the class name in the dict that it is given.
+    trained.compile(keras.optimizers.get(deepcopy(optimizer)), loss, jit_compile=jax)
     trained.optimizer.learning_rate = learning_rate
     return trained
 

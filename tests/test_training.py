@@ -141,6 +141,15 @@ def test_a_run_goes_on_only_as_it_began(begun, prepared, change, named):
     assert "\n" not in str(error.value) and content(begun) == before
 
 
+@pytest.mark.parametrize("name", ["AdamW", "adamw"])
+def test_an_optimizer_given_as_a_dict_stays_as_it_is(name):
+    given = dict(class_name=name, config=dict(weight_decay=0.5))
+    network = models.build("encoder_decoder", width=4)
+    training.compile_network(network, given, "mse", 1e-3)
+    assert network.optimizer.weight_decay == 0.5
+    assert given == dict(class_name=name, config=dict(weight_decay=0.5))
+
+
 def test_other_photos_are_refused(begun, prepared, tmp_path):
     other = shutil.copytree(prepared, tmp_path / "other")
     manifest = (other / "manifest.csv").read_text()
