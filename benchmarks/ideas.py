@@ -54,6 +54,8 @@ def measure(networks, true, seed):
     for temperature in TEMPERATURES:
         chances = np.asarray(keras.ops.softmax(logits / temperature))
         found[f"`cic` at temperature {temperature}"] = scores(np.asarray(bins.expectation(chances)))
+    plain = keras.ops.softmax(logits - np.log(bins.rebalancing(prior)))
+    found["`cic`, its rebalancing divided out again"] = scores(bins.expectation(plain))
     hints = np.zeros((256, 256, 3), np.float32)
     given = {}
     for number in range(HINTS[-1] + 1):
@@ -92,16 +94,19 @@ def main():
         for found in tqdm(work, total=photos, unit="photo", file=sys.stderr):
             for row, values in found.items():
                 rows.setdefault(row, []).append(values)
-    grey = np.array([one["psnr"] for one in rows["grey"]])
+    grey = {metric: np.array([one[metric] for one in rows["grey"]]) for metric in rows["grey"][0]}
     head = ["", "PSNR [dB]", "over grey [dB]", "CIEDE2000", "colourfulness", "AuC", "balanced AuC"]
+    head += ["that over grey"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row, values in rows.items():
         values = {metric: np.array([one[metric] for one in values]) for metric in values[0]}
-        gain, means = interval(values["psnr"] - grey), {m: v.mean() for m, v in values.items()}
+        means = {metric: of.mean() for metric, of in values.items()}
+        gain, balanced = (interval(values[m] - grey[m]) for m in ("psnr", "balanced"))
         lines.append(
             f"| {row} | {means['psnr']:.2f} | {gain['mean']:+.2f} ({gain['low']:+.2f} to "
             f"{gain['high']:+.2f}) | {means['ciede2000']:.2f} | {means['colourfulness']:.1f} | "
-            f"{means['auc']:.3f} | {means['balanced']:.3f} |"
+            f"{means['auc']:.3f} | {means['balanced']:.3f} | {balanced['mean']:+.3f} "
+            f"({balanced['low']:+.3f} to {balanced['high']:+.3f}) |"
         )
     lines += ["", f"`python benchmarks/ideas.py DIR --photos {photos}`, on {photos} test photos."]
     text = "\n".join(lines) + "\n"

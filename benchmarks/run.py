@@ -20,7 +20,7 @@ By `make bench` (`python benchmarks/run.py`), on {machine}.
 
 Times change from run to run, those under a second by a third. *Command*: a process of its own, start-up
 included; *loaded*: without it. A film in black and white has no true colours but grey. Beside these: `loader.py` (training), `network.py` (beside
-SIGGRAPH17's shape), `compare.py`, `steering.py` and `ablation.py` (quality), each with its `--help`.
+SIGGRAPH17's shape), `compare.py`, `steering.py`, `ablation.py` and `ideas.py` (quality), each with its `--help`.
 """
 TOOLS = "tensorflow keras ai-edge-litert onnxruntime gradio opencv-python-headless pillow av numpy".split()
 PARTS = (

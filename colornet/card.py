@@ -187,7 +187,7 @@ def _stages(config, history):
         minutes = sum(row["seconds"] for row in history[stage["from_epoch"] - 1 : end - 1]) / 60
         lines.append(
             f"| {stage['from_epoch']} to {end - 1} | {stage['size']} | {stage['batch_size']} | "
-            f"{stage['learning_rate']:g} | {'yes' if stage['augment'] else 'no'} | {minutes:.0f} |"
+            f"{stage['learning_rate']:g}, {stage['schedule']} | {'yes' if stage['augment'] else 'no'} | {minutes:.0f} |"
         )
     return "\n".join(lines)
 

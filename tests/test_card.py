@@ -60,7 +60,7 @@ def test_card_is_filled_and_agrees_with_the_metrics(released, run):
     assert table in text and report["protocol"] in text
     assert "# tiny\n" in text and "262,572 parameters" in text
     assert text.startswith("---\nlicense: apache-2.0\n")
-    assert "| 1 to 6 | 64 | 4 | 0.001 |" in text
+    assert "| 1 to 6 | 64 | 4 | 0.001, constant |" in text
     assert "17 photos for training, 3 for validation" in text
 
 
@@ -98,7 +98,8 @@ def test_two_stages_are_told_apart(released, run, tmp_path):
     config["stages"].append(config["stages"][0] | dict(from_epoch=5, size=96, learning_rate=1e-4))
     training.write_json(folder / "config.json", config)
     text = card.card(folder, models.load(folder, folded=False))
-    assert "| 1 to 4 | 64 | 4 | 0.001 |" in text and "| 5 to 6 | 96 | 4 | 0.0001 |" in text
+    assert "| 1 to 4 | 64 | 4 | 0.001, constant |" in text
+    assert "| 5 to 6 | 96 | 4 | 0.0001, constant |" in text
 
 
 def test_other_photos_are_refused(run, prepared, tmp_path):
