@@ -234,7 +234,8 @@ def train(
             raise data.PhotoError(f"{folder}: no {split} photos; prepare more photos")
     initial = str(initial or recipe["initial"] or "")
     labels, options = None, options or {}
-    if recipe.pop("labels"):
+    # Another loss than the recipe's is of ab alone.
+    if recipe.pop("labels") and recipe["loss"] == models.RECIPES[model]["loss"]:
         labels = data.labels(folder)
         options = dict(classes=max(labels.values()) + 1) | options
     identity = dict(model=model, options=options, data=data.fingerprint(folder), seed=seed)

@@ -367,3 +367,11 @@ def test_objectives_train_and_go_on(name, prepared, tmp_path):
     assert ("classes" in config["options"]) == models.RECIPES[name]["labels"]
     ab = models.load(tmp_path).predict_on_batch(np.zeros((1, 96, 64, 1), np.float32))
     assert ab.shape == (1, 96, 64, 2) and np.isfinite(ab).all()
+
+
+def test_another_loss_than_the_recipes_is_of_colours_alone(prepared, tmp_path):
+    settings = dict(options=SMALL["let_there_be_color"], size=64, batch_size=9, verbose=0)
+    training.train(prepared, tmp_path, "let_there_be_color", epochs=1, loss="mse", **settings)
+    assert np.isfinite(losses(tmp_path)).all()
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["options"] == SMALL["let_there_be_color"]  # no classes
