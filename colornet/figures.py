@@ -18,12 +18,12 @@ def grid(pictures, titles=(), columns=4, width=2.2):
     starts = range(0, len(pictures), columns)
     tall = [max(p.shape[0] / p.shape[1] for p in pictures[i : i + columns]) for i in starts]
     titled = [any(titles[i : i + columns]) for i in starts]
-    heights = [width * aspect + 0.3 * text for aspect, text in zip(tall, titled)]
+    heights = [width * aspect + 0.2 * text for aspect, text in zip(tall, titled)]
     figure, axes = plt.subplots(
         len(heights),
         columns,
         figsize=(width * columns, sum(heights)),
-        height_ratios=heights,
+        height_ratios=tall,  # of the pictures alone, titles stand outside
         squeeze=False,
         layout="constrained",
     )
