@@ -20,6 +20,7 @@ SHORT_SIDE = 256  # what the networks were trained at
 LONG_SIDE = 1024  # bounds the work on panoramas
 MULTIPLE = 32  # of which every network takes its height and width
 ONE_ANSWER = "gives one answer: no vividness, reference, variants, confidence; take colornet"
+FEW_ANSWERS = "gives up to {} answers: no vividness, reference, confidence; take colornet"
 NO_HINTS = "takes no hints; take colornet"
 STRIP = 1 << 18  # pixels composed at a time
 NETWORK = Lock()  # one photo at a time goes through it
@@ -84,28 +85,39 @@ def network_input(network, pixels, hints=()):
     return np.concatenate([L, planes], axis=-1)[None]
 
 
+def _check(network, steered, count):
+    """Raises ValueError where a network without bins is steered, or has fewer answers."""
+    if steer.prior(network) is None and (steered or count > steer.fields(network)):
+        most = steer.fields(network)
+        raise ValueError(f"{network.name}: {FEW_ANSWERS.format(most) if most > 1 else ONE_ANSWER}")
+
+
 def predict_variants(network, pixels, count, vividness=None, hints=(), palette=None, seed=0):
-    """Several colourings of one photo, each coherent in itself; see `steer.variants`.
+    """Several colourings of one photo, each coherent in itself.
+
+    Those of `steer.variants`; of a `diverse`, its likeliest components.
 
     Args:
         network, pixels, vividness, hints, palette: as in `predict_ab`.
-        count: how many, 1 to 20; the first is that of `predict_ab`.
+        count: how many, 1 to 20, of a `diverse` to 8; the first is that of `predict_ab`.
         seed: fixes the others.
 
     Returns:
         ab in Lab units, float32 `(count, h, w, 2)`.
 
     Raises:
-        ValueError: the network gives one colour alone for each place, another count, or a hint
+        ValueError: the network cannot be steered or has fewer answers, another count, or a hint
             outside the photo.
     """
-    prior = steer.prior(network)
-    if prior is None and (vividness is not None or palette is not None or count > 1):
-        raise ValueError(f"{network.name}: {ONE_ANSWER}")
-    x = network_input(network, pixels, hints)
+    _check(network, vividness is not None or palette is not None, count)
+    prior, x = steer.prior(network), network_input(network, pixels, hints)
     if prior is None:
         with NETWORK:
-            return network.predict_on_batch(x) * lab.AB_SCALE
+            if count == 1:
+                return network.predict_on_batch(x) * lab.AB_SCALE
+            from colornet.models.diverse import diverse_fields  # with Keras, which starts slowly
+
+            return diverse_fields(network, x, count)[0][:, 0] * lab.AB_SCALE
     with NETWORK:
         logits, unhinted = steer.variants(network, x, count, seed), None
         if hints:
@@ -303,9 +315,7 @@ def colorize_files(
     """
     if not 1 <= quality <= 100:
         raise PhotoError(f"quality {quality}: choose one from 1 to 100")
-    steers = vividness is not None or count > 1 or confidence or palette is not None
-    if steers and steer.prior(network) is None:
-        raise ValueError(f"{network.name}: {ONE_ANSWER}")
+    _check(network, vividness is not None or confidence or palette is not None, count)
     if hints and not takes_hints(network):
         raise ValueError(f"{network.name}: {NO_HINTS}")
     words = [f"variant{number}" for number in range(2, count + 1)] + ["confidence"] * confidence

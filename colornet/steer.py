@@ -37,6 +37,12 @@ def prior(network):
     return np.asarray(network.get_layer("mean").prior)
 
 
+def fields(network):
+    """How many answers a network without bins has: those of a `diverse`'s mixture, of others 1."""
+    names = [layer.name for layer in network.layers]
+    return network.get_layer("likeliest").input.shape[1] if "likeliest" in names else 1
+
+
 def colour(logits, prior, vividness, unhinted=None):
     """One colour for each place.
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from colornet import models, samples
 from colornet.__main__ import main
-from colornet.photos import Photo, write_photo
+from colornet.photos import Photo, read_photo, write_photo
 
 
 @pytest.fixture(scope="module")
@@ -242,6 +242,21 @@ def test_networks_that_give_one_answer_alone(model, photo, tmp_path, capsys):
         line = failed(capsys, "colorize", photo, "-o", tmp_path / "out", "--model", model, *options)
         assert f"encoder_decoder: {reason}" in line and "take colornet" in line
     assert not list(tmp_path.glob("out/*"))
+
+
+def test_diverse_gives_its_components_as_variants(photo, tmp_path, capsys):
+    asked = ["colorize", photo, "-o", tmp_path / "out", "--model", "diverse"]
+    assert main([*map(str, asked), "--variants", "3"]) == 0
+    capsys.readouterr()
+    written = sorted((tmp_path / "out").iterdir())
+    assert [file.name for file in written] == [
+        "photo-variant2.png", "photo-variant3.png", "photo.png"
+    ]
+    one, two, three = (read_photo(file).pixels.astype(int) for file in written)
+    assert min(np.abs(one - two).mean(), np.abs(two - three).mean(), np.abs(one - three).mean()) > 1
+    for options in (["--variants", 9], ["--vividness", 1], ["--confidence"]):
+        line = failed(capsys, *asked, "--force", *options)
+        assert "diverse: gives up to 8 answers: no vividness" in line
 
 
 def test_they_say_so_in_one_line_for_a_folder_too(model, photo, tmp_path, capsys):
