@@ -132,7 +132,7 @@ def _release(args):
     from colornet.card import release
     from colornet.export import save_light
 
-    print(release(args.run, args.data, args.output, args.limit))
+    print(release(args.run, args.data, args.output))
     with _silent():
         save_light(args.output)
 
@@ -290,7 +290,6 @@ def parser():
     sub.add_argument("run", metavar="RUN")
     sub.add_argument("data", metavar="DIR", help="the prepared set, for its test split")
     sub.add_argument("-o", "--output", required=True, metavar="DIR")
-    sub.add_argument("--limit", type=_positive, help="evaluate on only so many of its photos")
     return top
 
 

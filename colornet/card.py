@@ -74,8 +74,8 @@ TRAINING = """Optimizer {optimizer}, loss {loss}, first weights {initial}, in th
 
 {sources}"""
 
-EVALUATION = """`python -m colornet evaluate DIR --model {name} --limit {count} --json metrics.json`, on
-{count} test photos that no training saw:
+EVALUATION = """`python -m colornet evaluate DIR --model {name} --json metrics.json`, on {count} test photos
+that no training saw:
 
 {table}
 
@@ -125,7 +125,7 @@ def halve(source, target):
         whole.visititems(copy)
 
 
-def release(run, folder, out, limit=None):
+def release(run, folder, out):
     """Releases a run: `best.weights.h5` with float16 kernels, and the files that account for it.
 
     Copies `config.json` and `history.csv`, evaluates the float16 weights on the test split and
@@ -137,7 +137,6 @@ def release(run, folder, out, limit=None):
         run: a run folder.
         folder: the prepared set of that run.
         out: the folder to write, whose name is the network's.
-        limit: evaluate on only so many photos.
 
     Returns:
         The metrics table as Markdown.
@@ -156,7 +155,7 @@ def release(run, folder, out, limit=None):
         halve(run / "best.weights.h5", temporary)
     for name in ("config.json", "history.csv"):
         shutil.copy(run / name, out / name)
-    report, photos = evaluate(models.load(out), [folder], limit=limit)
+    report, photos = evaluate(models.load(out), [folder])
     write_json(out / "metrics.json", dict(model=out.name) | report)
     _write_per_photo(out / "per_photo.csv", photos)
     with atomic(out / "README.md") as temporary:

@@ -73,12 +73,6 @@ def test_an_optimizer_with_settings_is_told(released, tmp_path):
     assert "Optimizer AdamW (weight_decay 0.001, beta_2 0.99), loss " in text
 
 
-def test_a_limited_release_says_so(run, prepared, tmp_path):
-    card.release(run, prepared, tmp_path / "limited", limit=1)
-    text = (tmp_path / "limited" / "README.md").read_text(encoding="utf-8")
-    assert "--limit 1 --json" in text and "1 test photos" in text
-
-
 def test_per_photo_values_have_the_means_of_the_report(released):
     folder, _ = released
     report = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
