@@ -1,11 +1,13 @@
-"""What some ideas of the literature buy: temperatures, hints, palettes and several answers.
+"""What some ideas of the literature buy: temperatures, hints, palettes, several answers and others.
 
-    python benchmarks/ideas.py PREPARED [--photos 300] [-o FILE.md]
+    python benchmarks/ideas.py PREPARED [--photos 600] [-o FILE.md]
 
 The house protocol of `colornet evaluate` on the test split: 256x256, L exact, 8-bit sRGB, per photo
 and then the mean. Balanced AuC counts each pixel by the rarity of its true colour, as the objective
 of `cic` does: arXiv 1603.08511, section 3.1, with the weights of section 2.2. Takes the released
-`eight_conv`, `cic`, `user_guided` and `diverse`.
+networks. What an idea of `let_there_be_color` or `hypercolumn` carries is seen by taking it away from
+the trained network: the whole photo's features by those of the next photo (so did Iizuka et al., for
+styles), features of some stages by their mean over the photo.
 """
 
 import argparse
@@ -23,14 +25,34 @@ from colornet.files import atomic
 from colornet.hints import SIDE, reveal
 from colornet.metrics import auc, ciede2000, colourfulness, interval, psnr, read_test_set
 from colornet.models.diverse import diverse_fields
+from colornet.models.let_there_be_color import parts
 
 TEMPERATURES = (1, 0.38, 0.1)
 HINTS = (0, 1, 5, 10)
 ANSWERS = (1, 2, 4, 8)
+NAMES = ("eight_conv", "cic", "user_guided", "diverse", "let_there_be_color", "hypercolumn")
+STAGES = {"conv1 to conv3": (0, 1, 2), "conv4 to fc7": (3, 4, 5), "all": range(6)}  # of a column
 
 
-def measure(networks, true, seed):
-    """Every figure of one photo, uint8 RGB `(256, 256, 3)`: `{row: {metric: value}}`."""
+def load():
+    """The released networks, and parts of them, by name."""
+    networks = {name: models.load(name) for name in NAMES}
+    cic, hidden = networks["cic"], networks["hypercolumn"].get_layer("hidden")
+    networks["bins"] = keras.Model(cic.input, cic.get_layer("bins").output)
+    networks["whole"], networks["fused"] = parts(networks["let_there_be_color"])
+    networks["column"] = keras.Model(networks["hypercolumn"].input, hidden.input)
+    networks["colour"] = keras.Model(hidden.output, networks["hypercolumn"].output)
+    return networks
+
+
+def measure(networks, true, following, seed):
+    """Every figure of one photo: `{row: {metric: value}}`.
+
+    Args:
+        networks: from `load`.
+        true, following: the photo and the next one, uint8 RGB `(256, 256, 3)`.
+        seed: of the places of hints.
+    """
     rng = np.random.default_rng(seed)
     true_lab = np.asarray(lab.rgb_to_lab(true.astype(np.float32) / 255))
     L = network_input(networks["cic"], true)
@@ -50,7 +72,7 @@ def measure(networks, true, seed):
 
     found = {"grey": scores(np.zeros((1, 1, 2)))}
     found["`eight_conv`, a plain mean"] = scores(predict_ab(networks["eight_conv"], true))
-    logits = networks["cic, bins"].predict_on_batch(L)[0]
+    logits = networks["bins"].predict_on_batch(L)[0]
     for temperature in TEMPERATURES:
         chances = np.asarray(keras.ops.softmax(logits / temperature))
         found[f"`cic` at temperature {temperature}"] = scores(np.asarray(bins.expectation(chances)))
@@ -74,23 +96,33 @@ def measure(networks, true, seed):
     answers = [scores(field[0] * lab.AB_SCALE) for field in fields]
     for number in ANSWERS:
         found[f"`diverse`, best of {number}"] = max(answers[:number], key=lambda one: one["psnr"])
+    for row, photo in ("", true), (", the next photo's global features", following):
+        whole = networks["whole"].predict_on_batch(network_input(networks["cic"], photo))
+        ab = networks["fused"].predict_on_batch([L, whole])[0]
+        found[f"`let_there_be_color`{row}"] = scores(ab * lab.AB_SCALE)
+    shares = networks["column"].predict_on_batch(L)
+    found["`hypercolumn`"] = scores(predict_ab(networks["hypercolumn"], true))
+    for stages, chosen in STAGES.items():
+        flat = [one.mean((1, 2), keepdims=True) if i in chosen else one for i, one in enumerate(shares)]
+        hidden = np.broadcast_to(sum(flat), shares[0].shape)
+        ab = networks["colour"].predict_on_batch(hidden)[0]
+        found[f"`hypercolumn`, {stages} the same all over"] = scores(ab * lab.AB_SCALE)
     return found
 
 
 def main():
     args = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     args.add_argument("folder", metavar="PREPARED")
-    args.add_argument("--photos", type=int, default=300)
+    args.add_argument("--photos", type=int, default=600)
     args.add_argument("-o", "--output", metavar="FILE.md")
     args = args.parse_args()
-    networks = {name: models.load(name) for name in ("eight_conv", "cic", "user_guided", "diverse")}
-    cic = networks["cic"]
-    networks["cic, bins"] = keras.Model(cic.input, cic.get_layer("bins").output)
+    networks = load()
     names, read, _ = read_test_set([args.folder], 256)
     photos = len(names[: args.photos])
     rows = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        work = pool.map(lambda i: measure(networks, read(i), i), range(photos))
+        following = lambda i: read((i + 1) % photos)
+        work = pool.map(lambda i: measure(networks, read(i), following(i), i), range(photos))
         for found in tqdm(work, total=photos, unit="photo", file=sys.stderr):
             for row, values in found.items():
                 rows.setdefault(row, []).append(values)

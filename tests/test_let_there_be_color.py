@@ -6,7 +6,13 @@ import pytest
 from keras import ops
 
 from colornet.models.folding import fold
-from colornet.models.let_there_be_color import PAPER, Classes, let_there_be_color, with_classes
+from colornet.models.let_there_be_color import (
+    PAPER,
+    Classes,
+    let_there_be_color,
+    parts,
+    with_classes,
+)
 
 
 def small(classes=3, size=32, width=4):
@@ -46,6 +52,18 @@ def test_full_size():
     assert sorted(filters) == sorted(
         [64, 128, 128, 256, 256, 512] + [512] * 4 + [512, 256] + [128, 64, 64, 32]
     )
+
+
+def test_in_two_parts_it_is_the_same_and_takes_the_features_of_another():
+    network, (L, _, _) = fold(small()), batch()
+    network.set_weights([3 * weight for weight in network.get_weights()])
+    whole_of, colour = parts(network)
+    whole = whole_of.predict_on_batch(L)
+    assert whole.shape == (6, 1, 1, 16)
+    ab = network.predict_on_batch(L)
+    np.testing.assert_allclose(colour.predict_on_batch([L, whole]), ab, atol=1e-5)
+    other = colour.predict_on_batch([L, whole[::-1]])
+    assert np.abs(other - ab).max() > 1e-3
 
 
 def test_from_L_to_ab():
