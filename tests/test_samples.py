@@ -8,7 +8,7 @@ import cv2
 import pytest
 from skimage.metrics import peak_signal_noise_ratio
 
-from colornet import models, samples
+from colornet import benchmark, models, samples
 from colornet.metrics import luma, table
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +53,13 @@ def test_readme_carries_the_released_figures():
         rows, formulas = table(report).split("\n\n")
         assert rows in text
         assert formulas in text or name == "colornet"
+
+
+def test_readme_carries_the_fields_table():
+    results = benchmark.read_results(ROOT / "saved_models" / "field.json")
+    assert list(results["networks"]) == list(models.MODELS)
+    rows = benchmark.table(results).split("\n\n")[0]
+    assert rows in (ROOT / "README.md").read_text()
 
 
 def test_readme_links_lead_somewhere():
