@@ -86,9 +86,11 @@ def network_input(network, pixels, hints=()):
 
 
 def _check(network, steered, count):
-    """Raises ValueError where a network without bins is steered, or has fewer answers."""
-    if steer.prior(network) is None and (steered or count > steer.fields(network)):
-        most = steer.fields(network)
+    """Raises ValueError where a network without bins is steered, or asked for what it lacks."""
+    if steer.prior(network) is not None:
+        return
+    most = steer.fields(network)
+    if steered or not 1 <= count <= most:
         raise ValueError(f"{network.name}: {FEW_ANSWERS.format(most) if most > 1 else ONE_ANSWER}")
 
 

@@ -8,7 +8,7 @@ from keras import layers, ops
 
 from colornet import bins, lab
 from colornet.models.encoder_decoder import MultipleOf32
-from colornet.models.let_there_be_color import Grid
+from colornet.models.let_there_be_color import Grid, behind
 from colornet.models.recipe import FROM_SCRATCH
 
 # The original's settings; where the paper is silent, those of its code (aditya12agd5/divcolor).
@@ -124,13 +124,6 @@ def field_encoder(width):
     return keras.Model(field, x, name="field_encoder")
 
 
-def decoder_of(network, output):
-    """The part of a `diverse` from L and an embedding to an output of it, as a model of its own."""
-    # Not from its input itself, which Keras would then no longer know as that of the network.
-    inputs = [network.get_layer(name).output for name in ("check", "likeliest")]
-    return keras.Model(inputs, output)
-
-
 def nearest_bins():
     """The index of the nearest bin, for each cell of 10 units of a and b from -110 to 110."""
     sides = np.arange(-110, 111, bins.STEP)
@@ -220,7 +213,7 @@ class ColourFields(keras.Model):
         embedding, field = (network.get_layer(name) for name in ("likeliest", "field"))
         self.network, self.rarity = network, field
         self.mixture = keras.Model(network.input, embedding.input)
-        self.decoder = decoder_of(network, field.output)
+        self.decoder = behind(network, "likeliest", field.output)
         self.encoder = field_encoder(network.get_layer("condition1_conv").filters)
         self.noise = keras.random.SeedGenerator(0)
         names = ("field_loss", "kl_loss", "mixture_loss")
@@ -269,7 +262,7 @@ def colour_fields(network):
 def parts(network):
     """From L to the mixture's components, and from L and an embedding to ab."""
     components = keras.Model(network.input, network.get_layer("likeliest").input)
-    return components, decoder_of(network, network.output)
+    return components, behind(network, "likeliest", network.output)
 
 
 def diverse_fields(network, L, count=PAPER["components"]):

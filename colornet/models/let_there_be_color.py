@@ -117,15 +117,21 @@ def with_classes(network):
     return WithClasses(network), None
 
 
+def behind(network, layer, output):
+    """The part of a network from L and what one of its layers gives, as a model of its own."""
+    # Not from its input itself, which Keras would then no longer know as that of the network.
+    inputs = [network.get_layer(name).output for name in ("check", layer)]
+    return keras.Model(inputs, output)
+
+
 def parts(network):
     """A `let_there_be_color` in two: from L to global features, from L and these to ab.
 
     A photo with the global features of another takes on its general tone, the paper's style
     transfer. They are `(batch, 1, 1, 4 * width)`.
     """
-    # Not from its input itself, which Keras would then no longer know as that of the network.
-    L, whole = (network.get_layer(name).output for name in ("check", "everywhere"))
-    return keras.Model(network.input, whole), keras.Model([L, whole], network.output)
+    whole = network.get_layer("everywhere").output
+    return keras.Model(network.input, whole), behind(network, "everywhere", network.output)
 
 
 RECIPE = FROM_SCRATCH | dict(loss="with_classes", optimizer="adam", labels=True)
