@@ -6,8 +6,8 @@ The house protocol of `colornet evaluate` on the test split: 256x256, L exact, 8
 and then the mean. Balanced AuC counts each pixel by the rarity of its true colour, as the objective
 of `cic` does: arXiv 1603.08511, section 3.1, with the weights of section 2.2. Takes the released
 networks. What an idea of `let_there_be_color` or `hypercolumn` carries is seen by taking it away from
-the trained network: the whole photo's features by those of the next photo (so did Iizuka et al., for
-styles), features of some stages by their mean over the photo.
+the trained network: the whole photo's features by those of the next photo, features of some stages by
+their mean over the photo.
 """
 
 import argparse

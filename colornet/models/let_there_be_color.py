@@ -128,7 +128,7 @@ def parts(network):
     """A `let_there_be_color` in two: from L to global features, from L and these to ab.
 
     A photo with the global features of another takes on its general tone, the paper's style
-    transfer. They are `(batch, 1, 1, 4 * width)`.
+    transfer (recalled). They are `(batch, 1, 1, 4 * width)`.
     """
     whole = network.get_layer("everywhere").output
     return keras.Model(network.input, whole), behind(network, "everywhere", network.output)
