@@ -32,7 +32,7 @@ def _train(args):
     from colornet.training import read_history, train
 
     options = {} if args.width is None else dict(width=args.width)
-    settings = "size batch_size learning_rate schedule loss optimizer initial".split()
+    settings = "size batch_size learning_rate schedule loss optimizer initial per_set".split()
     settings = {key: getattr(args, key) for key in settings if getattr(args, key) is not None}
     if args.no_augment:
         settings["augment"] = False
@@ -132,7 +132,7 @@ def _release(args):
     from colornet.card import release
     from colornet.export import save_light
 
-    print(release(args.run, args.data, args.output))
+    print(release(args.run, args.data, args.output, args.test))
     with _silent():
         save_light(args.output)
 
@@ -266,6 +266,7 @@ def parser():
     sub.add_argument("--schedule", choices=["constant", "cosine"], help="of the learning rate")
     sub.add_argument("--loss", help="one of models.OBJECTIVES, or any that Keras knows")
     sub.add_argument("--optimizer", help="any optimizer that Keras knows by name")
+    sub.add_argument("--per-set", type=_positive, help="at most so many photos of a set an epoch")
     sub.add_argument("--no-augment", action="store_true", help="no random crops, no mirroring")
     sub.add_argument("--seed", type=int, default=0)
 
@@ -288,7 +289,8 @@ def parser():
 
     sub = command("release", _release, "Turn a run into weights to share, with card and metrics.")
     sub.add_argument("run", metavar="RUN")
-    sub.add_argument("data", metavar="DIR", help="the prepared set, for its test split")
+    sub.add_argument("data", metavar="DIR", help="the prepared set that it was trained on")
+    sub.add_argument("--test", metavar="DIR", help="another set, by whose test photos to score")
     sub.add_argument("-o", "--output", required=True, metavar="DIR")
     return top
 

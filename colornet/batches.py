@@ -1,5 +1,6 @@
 """Batches of (L, ab) from a prepared set, for `fit` on any Keras backend."""
 
+from collections import Counter
 from functools import cache
 
 import cv2
@@ -58,6 +59,9 @@ class PhotoBatches(keras.utils.PyDataset):
         age: the share of photos whose L comes from their grey version, half of these aged.
         mixed: the size of a batch is `size` - 32, `size` or `size` + 32, in turn.
         shuffle: a new order in each epoch.
+        per_set: at most so many photos of one set an epoch, drawn anew for each, so that what
+            there are many photos of does not outweigh the rest; None for all.
+        sets: the photos' set numbers by stem, as in `data.labels`, for `per_set`.
         labels: the photos' class numbers by stem, as in `labels`, to be given beside ab.
         seed: fixes, with the epoch, the order and every crop and hint, so that a resumed run
             sees what an unbroken one would.
@@ -78,6 +82,8 @@ class PhotoBatches(keras.utils.PyDataset):
         age=0.0,
         mixed=False,
         shuffle=False,
+        per_set=None,
+        sets=None,
         labels=None,
         seed=0,
         workers=2,
@@ -86,6 +92,7 @@ class PhotoBatches(keras.utils.PyDataset):
         self.files, self.size, self.batch_size = files, size, batch_size
         self.augment, self.hints, self.age, self.mixed = augment, hints, age, mixed
         self.shuffle, self.labels, self.seed = shuffle, labels, seed
+        self.per_set, self.sets = per_set, [sets[file.stem] for file in files] if per_set else None
         self.start(epoch=0)
 
     def start(self, epoch):
@@ -94,9 +101,16 @@ class PhotoBatches(keras.utils.PyDataset):
         self.order = np.arange(len(self.files))
         if self.shuffle:
             np.random.default_rng([self.seed, self.epoch]).shuffle(self.order)
+        if self.per_set:
+            seen, drawn = Counter(), []
+            for i in self.order:
+                seen[self.sets[i]] += 1
+                if seen[self.sets[i]] <= self.per_set:
+                    drawn.append(i)
+            self.order = np.array(drawn)
 
     def __len__(self):
-        return -(-len(self.files) // self.batch_size)
+        return -(-len(self.order) // self.batch_size)
 
     def _rng(self, index, purpose=0):
         return np.random.default_rng([self.seed, self.epoch, index, purpose])

@@ -11,7 +11,7 @@ import numpy as np
 from colornet import data, models
 from colornet.files import atomic
 from colornet.metrics import METRICS, evaluate, table
-from colornet.training import read_history, write_json
+from colornet.training import read_history, told_stages, write_json
 
 CARD = """---
 license: apache-2.0
@@ -87,6 +87,8 @@ With L kept, a photo without any colour already has the SSIM of the row *grey*; 
 shows what other formulas make of the same predictions. The paper that `encoder_decoder` reproduces
 claims 27.4 dB and SSIM 0.85; its formulas, photos and sizes are not given."""
 
+LEARNT = ("train", "validation")  # the splits whose photos shaped the weights
+
 KERAS = dict(
     library="keras",
     tags="colorization, cie-lab",
@@ -125,7 +127,7 @@ def halve(source, target):
         whole.visititems(copy)
 
 
-def release(run, folder, out):
+def release(run, folder, out, test=None):
     """Releases a run: `best.weights.h5` with float16 kernels, and the files that account for it.
 
     Copies `config.json` and `history.csv`, evaluates the float16 weights on the test split and
@@ -137,13 +139,15 @@ def release(run, folder, out):
         run: a run folder.
         folder: the prepared set of that run.
         out: the folder to write, whose name is the network's.
+        test: another prepared set, by whose test photos to score; by default those of `folder`.
 
     Returns:
         The metrics table as Markdown.
 
     Raises:
         PhotoError: `folder` holds no prepared set, or none with test photos.
-        ValueError: no such run, or photos other than those it was trained beside.
+        ValueError: no such run, photos other than those it was trained beside, or test photos
+            that it was trained on.
     """
     run, out = Path(run), Path(out)
     models.load(run)
@@ -151,11 +155,16 @@ def release(run, folder, out):
     if data.fingerprint(folder) != config["data"]:
         # Its test photos may have been among the training photos of the run.
         raise ValueError(f"{folder}: not the prepared set of {run}; give the one it was trained on")
+    if test is not None:
+        trained = {file.stem for split in LEARNT for file in data.split_files(folder, split)}
+        both = [f for f in data.split_files(test, "test") if f.stem in trained]
+        if both:
+            raise ValueError(f"{both[0]}: {run} was trained on this test photo; choose another set")
     with atomic(out / "best.weights.h5") as temporary:
         halve(run / "best.weights.h5", temporary)
     for name in ("config.json", "history.csv"):
         shutil.copy(run / name, out / name)
-    report, photos = evaluate(models.load(out), [folder])
+    report, photos = evaluate(models.load(out), [test or folder])
     write_json(out / "metrics.json", dict(model=out.name) | report)
     _write_per_photo(out / "per_photo.csv", photos)
     with atomic(out / "README.md") as temporary:
@@ -178,15 +187,17 @@ def _write_per_photo(path, photos):
 
 def _stages(config, history):
     lines = [
-        "| epochs | size | batch | learning rate | random crops | minutes |",
-        "|---|---|---|---|---|---|",
+        "| epochs | size | batch | learning rate | random crops | minutes | photos |",
+        "|---|---|---|---|---|---|---|",
     ]
-    starts = [stage["from_epoch"] for stage in config["stages"]] + [len(history) + 1]
-    for stage, end in zip(config["stages"], starts[1:]):
-        minutes = sum(row["seconds"] for row in history[stage["from_epoch"] - 1 : end - 1]) / 60
+    for stage in [*config.get("before", []), *told_stages(config, history)]:
+        photos = f"{stage['photos']:,}"
+        if stage.get("per_set"):
+            photos += f", at most {stage['per_set']:,} of a set"
         lines.append(
-            f"| {stage['from_epoch']} to {end - 1} | {stage['size']} | {stage['batch_size']} | "
-            f"{stage['learning_rate']:g}, {stage['schedule']} | {'yes' if stage['augment'] else 'no'} | {minutes:.0f} |"
+            f"| {stage['from_epoch']} to {stage['to_epoch']} | {stage['size']} | "
+            f"{stage['batch_size']} | {stage['learning_rate']:g}, {stage['schedule']} | "
+            f"{'yes' if stage['augment'] else 'no'} | {stage['minutes']:.0f} | {photos} |"
         )
     return "\n".join(lines)
 

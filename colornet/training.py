@@ -14,12 +14,13 @@ import numpy as np
 
 from colornet import bins, data, lab, models
 from colornet.batches import PhotoBatches
-from colornet.files import atomic
+from colornet.files import atomic, released
 from colornet.models import efficientnet_lite
 
 EPOCHS = 30  # the paper does not say
 WARM_UP = 200  # steps
 PRIOR_PHOTOS, PRIOR_SIZE = 3000, 64  # from which the prior over bins is counted
+SEEN = ("size", "batch_size", "augment", "hints", "age", "mixed", "per_set")  # by the network
 PREVIEWS = 8  # validation photos coloured after every epoch
 PACKAGES = ("colornet", "keras", "tensorflow", "jax", "numpy", "opencv-python-headless")
 
@@ -155,14 +156,43 @@ class _Keep(keras.callbacks.Callback):
 
 
 def begin(network, initial):
-    """Gives a network the weights of another's layers of the same name and shapes."""
-    imagenet = initial == "imagenet"
-    source = efficientnet_lite.imagenet() if imagenet else models.load(initial, folded=False)
+    """Gives a network the weights of another's layers of the same name and shapes.
+
+    Args:
+        network: a Keras model.
+        initial: "imagenet", for the encoder as ImageNet trained it; or what `models.load` takes.
+    """
+    if initial == "imagenet":
+        deep = "block16_project_conv" in [layer.name for layer in network.layers]
+        source = efficientnet_lite.imagenet("lite2" if deep else "lite0")
+    else:
+        source = models.load(initial, folded=False)
     given = {layer.name: layer.get_weights() for layer in source.layers}
     for layer in network.layers:
         weights = given.get(layer.name, [])
         if [w.shape for w in layer.weights] == [w.shape for w in weights]:
             layer.set_weights(weights)
+
+
+def told_stages(config, history):
+    """The stages of a run: dicts of their settings, with `to_epoch`, `minutes` and `photos`."""
+    starts = [stage["from_epoch"] for stage in config["stages"]] + [len(history) + 1]
+    told = []
+    for stage, end in zip(config["stages"], starts[1:]):
+        rows = history[stage["from_epoch"] - 1 : end - 1]
+        minutes = round(sum(row["seconds"] for row in rows) / 60, 1)
+        photos = config["photos"]["train"]
+        told.append(stage | dict(to_epoch=end - 1, minutes=minutes, photos=photos))
+    return told
+
+
+def before(initial):
+    """What a run or release was trained in, its own beginnings included: dicts of `told_stages`."""
+    folder = released(initial)
+    if not (folder / "config.json").is_file():
+        return []  # a .keras file tells nothing
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return [*config.get("before", []), *told_stages(config, read_history(folder))]
 
 
 def count_prior(files):
@@ -190,7 +220,8 @@ def train(
 ):
     """Trains a network on a prepared set, or goes on with a run.
 
-    A run folder holds `config.json` (every setting, versions, data fingerprint), `history.csv`
+    A run folder holds `config.json` (every setting, versions, data fingerprint, and the stages
+    that its first weights came from), `history.csv`
     (one row an epoch), `best.weights.h5` (lowest validation loss at the last size),
     `last.weights.h5` (with the optimizer's state: everything needed to go on) and `previews/`
     (validation photos after each epoch). Called again, it goes on behind the last whole epoch, at
@@ -208,7 +239,9 @@ def train(
         verbose: as in `fit`.
         settings: what departs from the network's recipe in `models.RECIPES`: `size`,
             `batch_size`, `learning_rate`, `schedule` ("constant" or "cosine"), `augment` (random
-            crops and mirroring), `hints`, `age` and `mixed` as in `batches.PhotoBatches`, `loss`
+            crops and mirroring), `hints`, `age`, `mixed` and `per_set` as in
+            `batches.PhotoBatches`, `frozen` (how the names of layers begin that keep their first
+            weights), `loss`
             (one of `models.OBJECTIVES`, or as Keras takes it) and `optimizer`.
 
     Returns:
@@ -239,7 +272,8 @@ def train(
         labels = data.labels(folder)
         options = dict(classes=max(labels.values()) + 1) | options
     identity = dict(model=model, options=options, data=data.fingerprint(folder), seed=seed)
-    identity |= dict(initial=initial) | {key: recipe.pop(key) for key in ("loss", "optimizer")}
+    # By its name: where a run lies is of no account, and may be told to nobody.
+    identity |= dict(initial=Path(initial).name) | {key: recipe.pop(key) for key in ("loss", "optimizer")}
     recipe.pop("initial")
     config_path, state = run / "config.json", run / "last.weights.h5"
     keras.utils.set_random_seed(seed)
@@ -249,7 +283,8 @@ def train(
         shuffle=True,
         seed=seed,
         labels=labels,
-        **{key: recipe[key] for key in ("size", "batch_size", "augment", "hints", "age", "mixed")},
+        sets=data.labels(folder) if recipe["per_set"] else None,
+        **{key: recipe[key] for key in SEEN},
     )
     validation = PhotoBatches(
         files["validation"], recipe["size"], recipe["batch_size"], labels=labels
@@ -265,9 +300,10 @@ def train(
         network.load_weights(run / "best.weights.h5")  # for what the trained part lacks
         history = read_history(run)
     else:
-        config, history = identity | dict(stages=[]), []
+        config, history = identity | dict(before=[], stages=[]), []
         if initial:
             begin(network, initial)
+            config["before"] = before(initial) if initial != "imagenet" else []
         for layer in network.layers:
             if hasattr(layer, "prior"):
                 layer.prior.assign(count_prior(files["train"]))

@@ -58,6 +58,23 @@ def test_epochs_and_seeds_fix_the_batches(prepared):
     assert sorted(one.order) == list(range(17)) and not np.array_equal(one.order, same.order)
 
 
+def test_each_epoch_draws_so_many_photos_of_a_set(prepared):
+    files = data.split_files(prepared, "train")
+    sets = {file.stem: int(i >= 5) for i, file in enumerate(files)}
+    drawn = dict(shuffle=True, per_set=6, sets=sets, batch_size=4)
+    found, seen = batches(prepared, **drawn), Counter()
+    for _ in range(12):
+        names = [files[i].stem for i in found.order]
+        assert len(found) == 3 and len(set(names)) == 11
+        assert Counter(sets[name] for name in names) == {0: 5, 1: 6}
+        seen.update(names)
+        found.on_epoch_end()
+    assert set(seen) == set(sets)  # in time, all of a large set have their turn
+    later = batches(prepared, **drawn)
+    later.start(epoch=12)
+    assert np.array_equal(later.order, found.order)
+
+
 def test_augmented_photos_are_crops_mirrored_half_of_the_time():
     # Red grows to the right and green downwards, so that crops can be measured.
     ramp = np.linspace(0, 255, 128).astype(np.uint8)

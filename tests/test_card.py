@@ -8,6 +8,7 @@ import shutil
 import h5py
 import numpy as np
 import pytest
+from conftest import TINY
 
 from colornet import card, data, lab, metrics, models, training
 from colornet.batches import PhotoBatches
@@ -105,6 +106,29 @@ def test_other_photos_are_refused(run, prepared, tmp_path):
     with pytest.raises(ValueError, match="no trained network"):
         card.release(tmp_path / "nowhere", prepared, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_another_set_may_be_scored_on(released, run, prepared, tmp_path):
+    folder, table = released
+    other = shutil.copytree(prepared, tmp_path / "other")
+    manifest = (other / "manifest.csv").read_text()
+    (other / "manifest.csv").write_text(re.sub(",train,", ",,", manifest, count=1))
+    assert card.release(run, prepared, tmp_path / "tiny", test=other).splitlines()[2] in table
+    (other / "manifest.csv").write_text(manifest.replace(",train,", ",test,", 1))
+    with pytest.raises(ValueError, match="was trained on this test photo"):
+        card.release(run, prepared, tmp_path / "out", test=other)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_tells_what_its_first_weights_came_from(released, run, prepared, tmp_path):
+    begun = tmp_path / "begun"
+    training.train(prepared, begun, epochs=1, initial=released[0], verbose=0, **TINY)
+    config = json.loads((begun / "config.json").read_text())
+    assert config["initial"] == "tiny"
+    (first,) = config["before"]
+    assert first["photos"] == 17 and first["to_epoch"] == 6 and first["size"] == 64
+    text = card.card(begun, models.load(begun, folded=False))
+    assert text.index("| 1 to 6 | 64 |") < text.index("| 1 to 1 | 64 |")
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])

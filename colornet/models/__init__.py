@@ -44,6 +44,7 @@ _PAPER = dict(
     hints=False,
     age=0.0,
     labels=False,
+    per_set=None,
 ) | {key: PAPER[key] for key in ("loss", "optimizer", "learning_rate", "batch_size", "size")}
 
 # How each is trained unless told otherwise, see `training.train`.

@@ -6,7 +6,7 @@ from keras import layers, ops
 from colornet import lab
 from colornet.bins import STRIDE, centres, expectation
 from colornet.losses import distribution_loss
-from colornet.models.efficientnet_lite import encoder
+from colornet.models import efficientnet_lite
 from colornet.models.encoder_decoder import MultipleOf32
 
 HINT_GAIN = 5.0  # so that an ordinary chroma of 20 units comes near to 1
@@ -177,8 +177,8 @@ def conv(x, filters, kernel, name):
 # benchmarks/ablation.py measures what each choice buys.
 RECIPE = dict(
     initial="imagenet",
-    # The first layers see edges and textures, as well as ImageNet can teach them.
-    frozen=("stem", "block0_", "block1_", "block2_"),
+    # ImageNet taught the encoder from a hundred times as many photos.
+    frozen=("stem", "block"),
     loss="distribution",
     optimizer="adamw",
     learning_rate=1e-3,
@@ -190,6 +190,7 @@ RECIPE = dict(
     hints=True,
     age=0.5,
     labels=False,
+    per_set=None,
 )
 
 
@@ -198,19 +199,19 @@ def distribution(network):
     return keras.Model(network.input, network.get_layer("logits").output), distribution_loss
 
 
-def colornet(width=96):
+def colornet(width=96, encoder="lite2"):
     """A distribution of colours for every place, from L and optional colour hints.
 
     colornet's own network. It joins the colour distribution of Zhang, Isola, Efros 2016 (Colorful
     Image Colorization, ECCV, arXiv 1603.08511), the hints of Zhang et al. 2017 (Real-Time
     User-Guided Image Colorization with Learned Deep Priors, SIGGRAPH, arXiv 1705.02999), and the
-    encoder of Tan and Le 2019 (EfficientNet, ICML, arXiv 1905.11946) in its Lite0 form.
+    encoder of Tan and Le 2019 (EfficientNet, ICML, arXiv 1905.11946) in its Lite2 form.
 
     | stage | layer | output at 256x256, width 96 |
     |---|---|---|
     | inputs | L, and hint ab and hint mask, empty if not given | 256x256x1, 256x256x3 |
     | hints4, 8, 16, 32 | mean hint of each cell, whether and how much of it is hinted | 64x64x4 ... 8x8x4 |
-    | stem, block0..15 | EfficientNet-Lite0 on L | 128x128x16, 64x64x24, 32x32x40, 16x16x112, 8x8x320 |
+    | stem, block0..20 | EfficientNet-Lite2 on L | 128x128x16, 64x64x24, 32x32x48, 16x16x120, 8x8x352 |
     | bottom | 1x1 convolution of the last features and hints | 8x8x192 |
     | decoder16 | upsampled, joined with features and hints, 3x3 convolution | 16x16x192 |
     | context | attention of every place to every other | 16x16x192 |
@@ -222,8 +223,8 @@ def colornet(width=96):
     | mean | expectation over the bins | 64x64x2 |
     | ab | bilinear upsampling | 256x256x2 |
 
-    4,703,442 parameters at width 96. Batch normalisation and ReLU follow every convolution but the
-    last; Lite0 has ReLU6 and none behind a block's last convolution.
+    6,147,810 parameters at width 96. Batch normalisation and ReLU follow every convolution but the
+    last; Lite2 has ReLU6 and none behind a block's last convolution.
 
     Deviations. From CIC: the bins are the 261 that sRGB reaches, and how often the training photos
     show each is kept beside them; colours are encoded over all bins, not the nearest five;
@@ -233,6 +234,7 @@ def colornet(width=96):
 
     Args:
         width: channels of the last stage, a multiple of 12; those of the decoder follow.
+        encoder: "lite2", or the smaller "lite0".
 
     Returns:
         A Keras model from L `(batch, H, W, 1)`, or L, hint ab and hint mask `(batch, H, W, 4)`, to
@@ -241,7 +243,7 @@ def colornet(width=96):
     """
     x = keras.Input((None, None, None), name="L")
     L, hints = Inputs(name="inputs")(MultipleOf32(name="multiple_of_32")(x))
-    features = dict(zip((2, 4, 8, 16, 32), encoder(L)))
+    features = dict(zip((2, 4, 8, 16, 32), efficientnet_lite.encoder(L, encoder)))
     pools = {stride: HintPool(stride, name=f"hints{stride}")(hints) for stride in (4, 8, 16, 32)}
     y = layers.Concatenate(name="bottom_join")([features[32], pools[32]])
     y = conv(y, 2 * width, 1, "bottom")

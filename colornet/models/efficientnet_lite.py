@@ -1,23 +1,35 @@
-"""EfficientNet-Lite0 as an encoder of L: colornet's, started from what ImageNet taught it."""
+"""EfficientNet-Lite as an encoder of L: colornet's, started from what ImageNet taught it."""
 
 from pathlib import Path
 
 import keras
 from keras import layers
 
-IMAGENET = Path(__file__).parents[2] / "saved_models" / "efficientnet_lite0"
+SAVED = Path(__file__).parents[2] / "saved_models"
 
 # kernel, stride, expansion, channels, repeats: table 1 of arXiv 1905.11946, without the
-# squeeze-and-excitation and with ReLU6 in place of swish, as in the Lite release.
-STAGES = [
-    (3, 1, 1, 16, 1),
-    (3, 2, 6, 24, 2),
-    (5, 2, 6, 40, 2),
-    (3, 2, 6, 80, 3),
-    (5, 1, 6, 112, 3),
-    (5, 2, 6, 192, 4),
-    (3, 1, 6, 320, 1),
-]
+# squeeze-and-excitation and with ReLU6 in place of swish, as in the Lite release. Lite2 has 1.1
+# times the channels, in eights, and 1.2 times the repeats, but in the first and last stage.
+STAGES = {
+    "lite0": [
+        (3, 1, 1, 16, 1),
+        (3, 2, 6, 24, 2),
+        (5, 2, 6, 40, 2),
+        (3, 2, 6, 80, 3),
+        (5, 1, 6, 112, 3),
+        (5, 2, 6, 192, 4),
+        (3, 1, 6, 320, 1),
+    ],
+    "lite2": [
+        (3, 1, 1, 16, 1),
+        (3, 2, 6, 24, 3),
+        (5, 2, 6, 48, 3),
+        (3, 2, 6, 88, 4),
+        (5, 1, 6, 120, 4),
+        (5, 2, 6, 208, 5),
+        (3, 1, 6, 352, 1),
+    ],
+}
 
 
 def conv_bn(x, filters, kernel, stride, name, depthwise=False, activate=True):
@@ -42,11 +54,16 @@ def inverted_residual(x, kernel, stride, expansion, filters, name):
     return layers.Add(name=f"{name}_add")([before, x]) if fits else x
 
 
-def encoder(L):
-    """Features of L `(batch, H, W, 1)` at strides 2, 4, 8, 16 and 32: 16 to 320 channels."""
+def encoder(L, version="lite2"):
+    """Features of L `(batch, H, W, 1)` at strides 2, 4, 8, 16 and 32.
+
+    Args:
+        L: in the units of `lab.to_network`.
+        version: "lite0" or "lite2"; the last features have 320 or 352 channels.
+    """
     x, features = conv_bn(L, 32, 3, 2, "stem"), []
     block = 0
-    for kernel, stride, expansion, filters, repeats in STAGES:
+    for kernel, stride, expansion, filters, repeats in STAGES[version]:
         if stride == 2:
             features.append(x)
         for repeat in range(repeats):
@@ -57,9 +74,9 @@ def encoder(L):
     return [*features, x]
 
 
-def imagenet():
+def imagenet(version="lite2"):
     """The encoder as ImageNet trained it, a Keras model; see the card beside its weights."""
     L = keras.Input((None, None, 1), name="L")
-    network = keras.Model(L, encoder(L), name="efficientnet_lite0")
-    network.load_weights(IMAGENET / "encoder.weights.h5")
+    network = keras.Model(L, encoder(L, version), name=f"efficientnet_{version}")
+    network.load_weights(SAVED / network.name / "encoder.weights.h5")
     return network

