@@ -18,7 +18,8 @@ SNAP = 0.1  # seconds: gaps in sound up to it come from rounded times
 # Tags that tell of the file rather than of the film: untrue of another file.
 OF_THE_FILE = re.compile(
     r"encoder.*|software|duration.*|major_brand|minor_version|compatible_brands|handler_name"
-    r"|vendor_id|_statistics.*|bps.*|number_of_.*|source_id.*|rotate|variant_bitrate|id3v2_priv.*",
+    r"|vendor_id|_statistics.*|bps.*|number_of_.*|source_id.*|rotate|variant_bitrate|id3v2_priv.*"
+    r"|.*_ul|(.*_)?uid|.*_umid|company_name|product_.*|toolkit_.*|application_platform",  # MXF
     re.IGNORECASE,
 )
 # Names of tags in other formats, and those that mp4's muxer takes.
@@ -30,9 +31,26 @@ RENAMED = {
 }
 
 
-def open_film(path, mode="r", **options):
-    """PyAV's container of a file: by its name alone, be it like an address; tags as bytes are."""
-    return av.open(f"file:{path}", mode, metadata_errors="surrogateescape", **options)
+# A file is meant by its name, also where it is like an address; tags go on as the bytes that they are.
+TAGS = dict(metadata_errors="surrogateescape")
+
+
+def open_film(path):
+    """PyAV's container of a file to read."""
+    return av.open(f"file:{path}", **TAGS)
+
+
+@contextlib.contextmanager
+def new_film(path):
+    """PyAV's container of an mp4 file to write; the first error is the one that is raised."""
+    out = av.open(f"file:{path}", "w", "mp4", {"movflags": "faststart"}, **TAGS)
+    try:
+        yield out
+    except BaseException:
+        with contextlib.suppress(av.FFmpegError):
+            out.close()
+        raise
+    out.close()
 
 
 def is_cover(stream):
@@ -224,7 +242,7 @@ class Carried:
         film: PyAV's container.
         pictures: its stream of moving pictures.
 
-    streams: those of `film` whose packets `take` waits for.
+    streams: those of `film` that are carried.
     """
 
     def __init__(self, film, pictures):
@@ -261,6 +279,8 @@ class Carried:
 
     def take(self, packet):
         """The packets of the new file that follow from one of the film's."""
+        if packet.stream.index not in self._carriers:
+            return
         with contextlib.suppress(av.InvalidDataError):  # the next may be whole again
             yield from self._carriers[packet.stream.index].take(packet)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
@@ -16,13 +17,15 @@ from tqdm import tqdm
 from colornet import temporal
 from colornet.colorize import compose, predict_ab, working_size
 from colornet.files import atomic
-from colornet.streams import Carried, is_cover, open_film
+from colornet.streams import Carried, is_cover, new_film, open_film
 
 X264 = {"crf": "17", "preset": "veryfast"}  # hardly to be told from the original
 BT709 = dict(colorspace=1, color_primaries=1, color_trc=1, color_range=1)
-RATE = 25  # frames a second where a film does not tell
+HDR = 16, 18  # PQ and HLG, as H.273 numbers them
+RATE, FASTEST = 25, 250  # frames a second: where a film does not tell; that timecodes can count
 TONE = 3  # levels of 255: a frame whose channels differ by no more is grey
 WHOLE, SLACK = 0.98, 0.1  # share of its stated length that a film has, at least; seconds
+HOURS = re.compile(r"\d+:\d\d:\d\d(\.\d+)?")
 
 
 def _turn(frame):
@@ -126,11 +129,11 @@ class _Reading:
         self.end = self._latest = Fraction(0)
         self.aspect, self._packets = pictures.sample_aspect_ratio, 0
 
-    def frames(self, others, take):
+    def frames(self, take):
         """The frames; `take` is given the packets of the other streams."""
         first = True
         with contextlib.suppress(av.InvalidDataError):
-            for packet in self._film.demux(self._pictures, *others):
+            for packet in self._film.demux():
                 self._from_start(packet)
                 if packet.stream.index != self._pictures.index:
                     take(packet)
@@ -160,19 +163,26 @@ class _Reading:
         pictures = self._pictures
         if 0 < pictures.frames <= self._packets or not self.end:
             return None
+        own = pictures.metadata.get("DURATION", "")  # Matroska's, where its maker wrote it
+        from_zero = max(self.start, 0)
         if pictures.duration:
             first = pictures.start_time or 0
             stated = (first + pictures.duration) * pictures.time_base - self.start
             reached = self.end
-        else:  # of the longest stream, which need not be the pictures; some count it from 0
+        elif HOURS.fullmatch(own):
+            hours, minutes, seconds = map(Fraction, own.split(":"))
+            stated, reached = hours * 3600 + minutes * 60 + seconds, self.end + from_zero
+        else:  # of the longest stream, which need not be the pictures
             stated = Fraction(self._film.duration or 0, av.time_base)
-            reached = self._latest + max(self.start, 0)
+            reached = self._latest + from_zero
         return (float(reached), float(stated)) if reached < WHOLE * stated - SLACK else None
 
 
 def _new_pictures(pictures, shape, aspect, out):
     """The stream of pictures in `out`, with the times of the film's."""
-    rate = pictures.average_rate or pictures.guessed_rate or RATE
+    rate = pictures.guessed_rate or pictures.average_rate
+    if not rate or rate > FASTEST:
+        rate = RATE
     stream = out.add_stream("libx264", rate=rate, options=X264)
     stream.height, stream.width = shape[:2]
     context = stream.codec_context
@@ -193,12 +203,14 @@ def _write(out, work, pictures, reading, carried, waiting):
             stream = _new_pictures(pictures, rgb.shape, reading.aspect, out)
             carried.begin(out, stream, reading.start)
             each = max(1, round(1 / (stream.codec_context.framerate * time_base)))
+            # Some formats, such as raw streams, begin later than they say.
+            late = 0 if carried.streams or pts is None else pts
         frame = av.VideoFrame.from_ndarray(rgb, "rgb24")
         frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709")
         # Raw streams tell no times, joined ones begin anew: then each follows the one before.
         if pts is None or before is not None and pts <= before:
             pts = 0 if before is None else before + each
-        frame.pts, frame.time_base, before = pts, time_base, pts
+        frame.pts, frame.time_base, before = pts - late, time_base, pts
         out.mux(stream.encode(frame))
         while waiting:
             out.mux(carried.take(waiting.popleft()))
@@ -206,7 +218,7 @@ def _write(out, work, pictures, reading, carried, waiting):
     if number:
         shown = max(each * time_base, reading.end - before * time_base)
         for packet in stream.encode():
-            if packet.pts == round(before * time_base / packet.time_base):
+            if packet.pts == round((before - late) * time_base / packet.time_base):
                 packet.duration = round(shown / packet.time_base)
             out.mux(packet)
         while waiting:
@@ -219,11 +231,11 @@ def _colour(network, film, source, target, vividness, steady):
     """Colours an open film into a file; returns the number of frames, and what is left out."""
     pictures = _pictures(film, source)
     carried, reading, waiting = Carried(film, pictures), _Reading(film, pictures), deque()
-    frames = _upright(reading.frames(carried.streams, waiting.append), pictures.time_base)
+    frames = _upright(reading.frames(waiting.append), pictures.time_base)
     # The thread that reads the film is at its end before the film is closed, whatever happens.
     with contextlib.closing(_ahead(_coloured(network, frames, vividness))) as work:
         done = temporal.steady(work) if steady else ((frame, ab) for frame, _, ab in work)
-        with open_film(target, "w", format="mp4", options={"movflags": "faststart"}) as out:
+        with new_film(target) as out:
             number = _write(out, done, pictures, reading, carried, waiting)
     if not number:
         raise ValueError(f"{source}: no picture in it can be read; fetch it again")
@@ -233,7 +245,13 @@ def _colour(network, film, source, target, vividness, steady):
             "off or damaged, fetch it again"
         )
     with open_film(target) as new:
-        return number, carried.left_out(new)
+        left = carried.left_out(new)
+    depth = max(component.bits for component in pictures.format.components)
+    if depth > 8:
+        left.insert(0, f"{depth} bits a channel (8 are written)")
+    if pictures.codec_context.color_trc in HDR:
+        left.insert(0, "the brightness of HDR")
+    return number, left
 
 
 def colorize_video(
