@@ -94,9 +94,19 @@ def _video(args):
         from colornet.video import colorize_video
     except ModuleNotFoundError as error:
         raise ValueError(f"films need {error.name}; install it: pip install -e '.[video]'") from None
-    number = colorize_video(
-        _light(args.model), args.film, args.output, args.vividness, not args.each, args.force
-    )
+    network = _light(args.model)
+    try:
+        number = colorize_video(
+            network,
+            args.film,
+            args.output,
+            args.vividness,
+            not args.each,
+            args.force,
+            say=lambda line: print(f"{PROG}: {line}", file=sys.stderr),
+        )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"{args.output} was not written") from None
     print(f"{args.output}: {number} frames")
 
 
@@ -321,8 +331,9 @@ def main(argv=None):
     args = parser().parse_args(argv)
     try:
         return args.function(args) or 0
-    except KeyboardInterrupt:
-        print(f"\n{PROG}: interrupted; the same command does what is left", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        left = str(stop) or "the same command does what is left"
+        print(f"\n{PROG}: interrupted; {left}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -24,6 +24,7 @@ from colornet.hints import Hint, parse  # noqa: E402
 from colornet.metrics import luma  # noqa: E402
 from colornet.photos import Photo, PhotoError, read_photo, write_photo  # noqa: E402
 from colornet.samples import SAMPLES, sample  # noqa: E402
+from colornet.streams import open_film  # noqa: E402
 from colornet.video import colorize_video  # noqa: E402
 
 MEGABYTES, MEGAPIXELS, PHOTOS = 60, 100, 20  # the most of a file, of a photo, at once
@@ -108,7 +109,7 @@ def picture(pixels, path, name="coloured.jpg"):
 def check_film(path):
     """Raises ValueError where a film, by its header, would keep the others waiting for too long."""
     try:
-        with av.open(path) as film:
+        with open_film(path) as film:
             length = (film.duration or 0) / av.time_base
             stream = film.streams.video[0]
             frames = length * float(stream.average_rate or 25)
@@ -264,7 +265,8 @@ def build(network):
         target = beside(path, f"{Path(path).stem}-coloured.mp4")
         try:
             check_film(path)
-            colorize_video(network, path, target, vividness if steered else None)
+            told = lambda line: gr.Info(line.replace(str(path), Path(path).name))  # noqa: E731
+            colorize_video(network, path, target, vividness if steered else None, say=told)
         except (ValueError, OSError) as error:
             raise gr.Error(str(error).replace(str(path), Path(path).name)) from None
         return str(target)

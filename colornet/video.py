@@ -1,33 +1,48 @@
-"""Films: every frame coloured, held still in time, written beside the sound as it was."""
+"""Films: every frame coloured, held still in time, written beside all else that they carry."""
 
 import contextlib
 import os
+import re
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import cv2
+import numpy as np
 from av.filter import Graph
 from tqdm import tqdm
 
 from colornet import temporal
 from colornet.colorize import compose, predict_ab, working_size
 from colornet.files import atomic
+from colornet.streams import Carried, is_cover, new_film, open_film
 
-# Sound that mp4 holds as it is; other kinds become AAC.
-SOUND = ("aac", "mp3", "ac3", "eac3", "alac", "flac", "opus")
 X264 = {"crf": "17", "preset": "veryfast"}  # hardly to be told from the original
 BT709 = dict(colorspace=1, color_primaries=1, color_trc=1, color_range=1)
-RATE = 25  # frames a second where a film does not tell
+HDR = 16, 18  # PQ and HLG, as H.273 numbers them
+RATE, FASTEST = 25, 250  # frames a second: where a film does not tell; that timecodes can count
 TONE = 3  # levels of 255: a frame whose channels differ by no more is grey
-WHOLE = 0.98  # share of its stated length that a film has, at least
-TURNS = {90: "transpose=cclock", 180: "rotate=PI", 270: "transpose=clock"}
+WHOLE, SLACK = 0.98, 0.1  # share of its stated length that a film has, at least; seconds
+HOURS = re.compile(r"\d+:\d\d:\d\d(\.\d+)?")
 
 
-def _upright(frames, stream):
+def _turn(frame):
+    """How a frame comes upright: the names of filters, and whether rows become columns."""
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return [], False
+    # x' = a x + c y and y' = b x + d y, as FFmpeg defines it.
+    a, b, _, c, d = np.frombuffer(matrix, np.int32)[:5].tolist()
+    if abs(b) > abs(a):
+        return [f"transpose={'cclock' if c > 0 else 'clock'}{'_flip' if b * c > 0 else ''}"], True
+    return ["hflip"] * (a < 0) + ["vflip"] * (d < 0), False
+
+
+def _upright(frames, time_base):
     """Frames in RGB, all of the first one's size: whole where interlaced, turned as the camera was."""
-    graph, shape, first = None, None, None
+    graph, shape, size = None, None, None
 
     def ready():
         while True:
@@ -42,15 +57,15 @@ def _upright(frames, stream):
             yield from ready()
 
     for frame in frames:
-        if shape != (frame.width, frame.height, frame.format.name):
+        turn, turned = _turn(frame)
+        if shape != (frame.width, frame.height, frame.format.name, turn):
             yield from rest()
-            shape = frame.width, frame.height, frame.format.name
-            first = first or shape
-            turn = TURNS.get(frame.rotation % 360)
-            parts = ["bwdif=mode=send_frame:deint=interlaced", f"scale={first[0]}:{first[1]}"]
-            parts += [*([turn] if turn else []), "format=rgb24"]
+            shape = frame.width, frame.height, frame.format.name, turn
+            size = size or (shape[1::-1] if turned else shape[:2])
+            parts = ["bwdif=mode=send_frame:deint=interlaced", *turn]
+            parts += ["scale={}:{}".format(*size), "format=rgb24"]
             graph = Graph()
-            nodes = [graph.add_buffer(None, *shape, time_base=stream.time_base)]
+            nodes = [graph.add_buffer(None, *shape[:3], time_base=time_base)]
             nodes += [graph.add(*part.split("=", 1)) for part in parts]
             graph.link_nodes(*nodes, graph.add("buffersink")).configure()
         graph.vpush(frame)
@@ -74,13 +89,15 @@ def _coloured(network, frames, vividness):
 
 
 def _ahead(items):
-    """The same items, made by a thread of their own while those before are used."""
-    items = iter(items)
-    with ThreadPoolExecutor(1) as pool:
+    """The items of a generator, made by a thread of their own while those before are used."""
+    pool = ThreadPoolExecutor(1)
+    try:
         coming = deque(pool.submit(next, items, None) for _ in range(temporal.CHUNK))
         while (item := coming.popleft().result()) is not None:
             coming.append(pool.submit(next, items, None))
             yield item
+    finally:  # the thread is at its end when this returns
+        pool.shutdown(cancel_futures=True)
 
 
 def _even(rgb):
@@ -92,134 +109,165 @@ def _even(rgb):
 def _pictures(film, source):
     """The stream of moving pictures; covers of sound files are none."""
     for stream in film.streams.video:
-        if not stream.disposition & av.stream.Disposition.attached_pic:
+        if stream.codec_context and not is_cover(stream):
             stream.thread_type = "AUTO"
             return stream
     raise ValueError(f"{source}: has no moving pictures; give a film")
 
 
-def _decoded(film, pictures, take):
-    """The frames of a film, as far as they can be read; `take` is given the packets of sound."""
-    try:
-        for packet in film.demux(pictures, *_sounds(film)):
-            try:
-                if packet.stream is pictures:
-                    yield from packet.decode()
-                else:
+class _Reading:
+    """A film that is read, from its start as far as it can be.
+
+    start: time of the film that becomes 0, seconds.
+    end: where its pictures end, seconds from its start.
+    aspect: of the pixels as they are shown upright, None where it is not told.
+    """
+
+    def __init__(self, film, pictures):
+        self._film, self._pictures = film, pictures
+        self.start = Fraction(film.start_time or 0, av.time_base)
+        self.end = self._latest = Fraction(0)
+        self.aspect, self._packets = pictures.sample_aspect_ratio, 0
+
+    def frames(self, take):
+        """The frames; `take` is given the packets of the other streams."""
+        first = True
+        with contextlib.suppress(av.InvalidDataError):
+            for packet in self._film.demux():
+                self._from_start(packet)
+                if packet.stream.index != self._pictures.index:
                     take(packet)
-            except av.InvalidDataError:
-                continue  # the next may be whole again
-    except av.InvalidDataError:
-        return
+                    continue
+                self._packets += bool(packet.size)
+                with contextlib.suppress(av.InvalidDataError):  # the next may be whole again
+                    for frame in packet.decode():
+                        if first and self.aspect and _turn(frame)[1]:
+                            self.aspect = 1 / self.aspect
+                        first = False
+                        if frame.pts is not None:
+                            end = (frame.pts + (frame.duration or 0)) * frame.time_base
+                            self.end = max(self.end, end)
+                        yield frame
+
+    def _from_start(self, packet):
+        shift = round(self.start / packet.time_base)
+        if packet.dts is not None:
+            packet.dts -= shift
+        if packet.pts is not None:
+            packet.pts -= shift
+            end = (packet.pts + (packet.duration or 0)) * packet.time_base
+            self._latest = max(self._latest, end)
+
+    def cut_off(self):
+        """`(reached, stated)`, seconds, where pictures are missing at the end, else None."""
+        pictures = self._pictures
+        if 0 < pictures.frames <= self._packets or not self.end:
+            return None
+        own = pictures.metadata.get("DURATION", "")  # Matroska's, where its maker wrote it
+        from_zero = max(self.start, 0)
+        if pictures.duration:
+            first = pictures.start_time or 0
+            stated = (first + pictures.duration) * pictures.time_base - self.start
+            reached = self.end
+        elif HOURS.fullmatch(own):
+            hours, minutes, seconds = map(Fraction, own.split(":"))
+            stated, reached = hours * 3600 + minutes * 60 + seconds, self.end + from_zero
+        else:  # of the longest stream, which need not be the pictures
+            stated = Fraction(self._film.duration or 0, av.time_base)
+            reached = self._latest + from_zero
+        return (float(reached), float(stated)) if reached < WHOLE * stated - SLACK else None
 
 
-def _first(source):
-    """The first frame, RGB: for the size of what is to come."""
-    try:
-        with av.open(source) as film:
-            pictures = _pictures(film, source)
-            for frame in _upright(_decoded(film, pictures, lambda sound: None), pictures):
-                return frame.to_ndarray()
-    except av.FFmpegError as error:
-        raise ValueError(f"{source}: cannot be read as a film ({error.strerror})") from None
-    raise ValueError(f"{source}: no picture in it can be read; fetch it again")
-
-
-def _new_pictures(pictures, shape, out):
-    """The stream of pictures in `out`, with the times and the aspect of the film's."""
-    rate = pictures.average_rate or pictures.guessed_rate or RATE
+def _new_pictures(pictures, shape, aspect, out):
+    """The stream of pictures in `out`, with the times of the film's."""
+    rate = pictures.guessed_rate or pictures.average_rate
+    if not rate or rate > FASTEST:
+        rate = RATE
     stream = out.add_stream("libx264", rate=rate, options=X264)
     stream.height, stream.width = shape[:2]
     context = stream.codec_context
     context.pix_fmt, context.time_base = "yuv420p", pictures.time_base
-    if pictures.sample_aspect_ratio:
-        context.sample_aspect_ratio = pictures.sample_aspect_ratio
+    if aspect:
+        context.sample_aspect_ratio = aspect
     for name, value in BT709.items():
         setattr(context, name, value)
     return stream
 
 
-def _sounds(film):
-    """The streams of sound that can be read."""
-    return [stream for stream in film.streams.audio if stream.codec_context]
-
-
-def _fits(sound):
-    return sound.codec_context.codec.canonical_name in SOUND
-
-
-def _new_sound(sound, out):
-    """The stream of sound in `out`: as the film's where mp4 can hold that, else AAC."""
-    if _fits(sound):
-        return out.add_stream_from_template(sound)
-    stream = out.add_stream("aac", rate=sound.rate)
-    stream.layout = sound.layout
-    return stream
-
-
-def _colour(network, film, source, shape, target, vividness, steady):
-    """Colours an open film into a file; returns the number of frames."""
-    pictures = _pictures(film, source)
-    with av.open(target, "w", format="mp4", options={"movflags": "faststart"}) as out:
-        stream = _new_pictures(pictures, shape, out)
-        sounds = {sound.index: _new_sound(sound, out) for sound in _sounds(film)}
-        number, reached, waiting = 0, 0.0, deque()
-        rate, before = stream.codec_context.framerate, None
-
-        def write_sound():
-            nonlocal reached
-            while waiting:
-                packet = waiting.popleft()
-                if packet.pts is not None:
-                    reached = max(reached, float(packet.pts * packet.time_base))
-                sound = sounds[packet.stream.index]
-                if not _fits(packet.stream):
-                    with contextlib.suppress(av.InvalidDataError):  # the next may be whole again
-                        for frame in packet.decode():
-                            out.mux(sound.encode(frame))
-                elif packet.dts is not None:  # None: an empty one, behind the last
-                    packet.stream = sound
-                    out.mux(packet)
-
-        frames = _upright(_decoded(film, pictures, waiting.append), pictures)
-        work = _ahead(_coloured(network, frames, vividness))
-        work = temporal.steady(work) if steady else ((frame, ab) for frame, _, ab in work)
-        for (pts, time_base, pixels), ab in tqdm(work, total=pictures.frames or None, unit="frame"):
-            rgb = av.VideoFrame.from_ndarray(_even(compose(pixels, ab)), "rgb24")
-            frame = rgb.reformat(format="yuv420p", dst_colorspace="ITU709")
-            # Raw streams tell no times, joined ones begin anew: then each follows the one before.
-            after = 0 if before is None else before + max(1, round(1 / (rate * time_base)))
-            if pts is None or before is not None and pts <= before:
-                pts = after
-            frame.pts, frame.time_base, before = pts, time_base, pts
-            out.mux(stream.encode(frame))
-            write_sound()
-            number, reached = number + 1, max(reached, float(pts * time_base))
-        out.mux(stream.encode())
-        write_sound()
-        for sound in _sounds(film):
-            if not _fits(sound):
-                out.mux(sounds[sound.index].encode())
-    stated, start = ((time or 0) / av.time_base for time in (film.duration, film.start_time))
-    if reached - start + 1 / float(rate) < WHOLE * stated:
-        raise ValueError(
-            f"{source}: can be read to {reached - start:.1f} of {stated:.1f} seconds; it is cut "
-            "off or damaged, fetch it again"
-        )
+def _write(out, work, pictures, reading, carried, waiting):
+    """Writes coloured frames, and the packets that wait beside them; returns how many frames."""
+    number, before = 0, None
+    for (pts, time_base, pixels), ab in tqdm(work, total=pictures.frames or None, unit="frame"):
+        rgb = _even(compose(pixels, ab))
+        if not number:
+            stream = _new_pictures(pictures, rgb.shape, reading.aspect, out)
+            carried.begin(out, stream, reading.start)
+            each = max(1, round(1 / (stream.codec_context.framerate * time_base)))
+            # Some formats, such as raw streams, begin later than they say.
+            late = 0 if carried.streams or pts is None else pts
+        frame = av.VideoFrame.from_ndarray(rgb, "rgb24")
+        frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709")
+        # Raw streams tell no times, joined ones begin anew: then each follows the one before.
+        if pts is None or before is not None and pts <= before:
+            pts = 0 if before is None else before + each
+        frame.pts, frame.time_base, before = pts - late, time_base, pts
+        out.mux(stream.encode(frame))
+        while waiting:
+            out.mux(carried.take(waiting.popleft()))
+        number += 1
+    if number:
+        shown = max(each * time_base, reading.end - before * time_base)
+        for packet in stream.encode():
+            if packet.pts == round((before - late) * time_base / packet.time_base):
+                packet.duration = round(shown / packet.time_base)
+            out.mux(packet)
+        while waiting:
+            out.mux(carried.take(waiting.popleft()))
+        out.mux(carried.rest())
     return number
 
 
-def colorize_video(network, source, target, vividness=None, steady=True, force=False):
+def _colour(network, film, source, target, vividness, steady):
+    """Colours an open film into a file; returns the number of frames, and what is left out."""
+    pictures = _pictures(film, source)
+    carried, reading, waiting = Carried(film, pictures), _Reading(film, pictures), deque()
+    frames = _upright(reading.frames(waiting.append), pictures.time_base)
+    # The thread that reads the film is at its end before the film is closed, whatever happens.
+    with contextlib.closing(_ahead(_coloured(network, frames, vividness))) as work:
+        done = temporal.steady(work) if steady else ((frame, ab) for frame, _, ab in work)
+        with new_film(target) as out:
+            number = _write(out, done, pictures, reading, carried, waiting)
+    if not number:
+        raise ValueError(f"{source}: no picture in it can be read; fetch it again")
+    if missing := reading.cut_off():
+        raise ValueError(
+            f"{source}: can be read to {missing[0]:.1f} of {missing[1]:.1f} seconds; it is cut "
+            "off or damaged, fetch it again"
+        )
+    with open_film(target) as new:
+        left = carried.left_out(new)
+    depth = max(component.bits for component in pictures.format.components)
+    if depth > 8:
+        left.insert(0, f"{depth} bits a channel (8 are written)")
+    if pictures.codec_context.color_trc in HDR:
+        left.insert(0, "the brightness of HDR")
+    return number, left
+
+
+def colorize_video(
+    network, source, target, vividness=None, steady=True, force=False, say=lambda line: None
+):
     """Colours a film.
 
     Args:
         network: a Keras model from L to ab, see `models.load`.
         source: any film that FFmpeg reads.
-        target: the new film, mp4: H.264, with the sound, times, aspect and upright position of
-            `source`. It appears when it is whole.
+        target: the new film, mp4: H.264, upright, from time 0 on, with the times and aspect of
+            `source` and what it carries, see `streams`. It appears when it is whole.
         vividness: as in `colorize.predict_ab`.
         steady: hold colours still in time, see `temporal.steady`; else each frame is on its own.
         force: replace a `target` that is there.
+        say: is called with one line where something that the film carries is left out.
 
     Returns:
         The number of frames.
@@ -235,12 +283,18 @@ def colorize_video(network, source, target, vividness=None, steady=True, force=F
         raise ValueError(f"{target}: is the film to be coloured; choose another name")
     if target.exists() and not force:
         raise ValueError(f"{target}: is there already; --force replaces it")
-    shape = _even(_first(source)).shape
-    with av.open(source) as film, atomic(target) as temporary:
+    try:
+        film = open_film(source)
+    except av.FFmpegError as error:
+        raise ValueError(f"{source}: cannot be read as a film ({error.strerror})") from None
+    with film, atomic(target) as temporary:
         try:
-            return _colour(network, film, source, shape, temporary, vividness, steady)
-        except OSError as error:
-            if error.filename != str(temporary):
-                reason = error.strerror or error
-                raise ValueError(f"{source}: cannot be coloured ({reason}); fetch it again") from None
-            raise OSError(f"{target}: cannot be written ({error.strerror}); make room") from None
+            number, left = _colour(network, film, source, temporary, vividness, steady)
+        except (OSError, av.FFmpegError) as error:
+            reason = error.strerror or error
+            if isinstance(error, OSError) and str(error.filename).endswith(str(temporary)):
+                raise OSError(f"{target}: cannot be written ({reason}); make room") from None
+            raise ValueError(f"{source}: cannot be coloured ({reason}); fetch it again") from None
+    if left:
+        say(f"{source}: left out, since mp4 does not hold it: {', '.join(left)}")
+    return number
