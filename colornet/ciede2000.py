@@ -55,7 +55,7 @@ def difference(first, second):
     dL = (L2 - L1) / (1 + 0.015 * L**2 / np.sqrt(20 + L**2))
     dC = (C2 - C1) / (1 + 0.045 * C)
     dH = 2 * np.sqrt(C1 * C2) * np.sin(turn / 2) / (1 + 0.015 * C * weight)
-    hue = np.where(hue < 0, hue + 2 * pi, hue)
+    hue = hue - 2 * pi * np.floor(hue / (2 * pi))
     angle = radians(60) * np.exp(-(((hue - radians(275)) / radians(25)) ** 2))
     blue = -2 * _seventh(C) * np.sin(angle)
     return np.sqrt(np.maximum(dL**2 + dC**2 + dH**2 + blue * dC * dH, 0))

@@ -294,20 +294,23 @@ def evaluate(network, target, size=256, limit=None, results=None, wanted=(), jou
     known = {record["key"]: record for record in read_journal(journal)} if journal else {}
 
     def score(i):
-        """The photo's figures, and whether they are new; None where its result is missing."""
+        """The photo's figures, and whether they are new; None where it is left out."""
         rgb = test.read(i)
         picture = None
         if pictures:
             try:
                 picture = pictures.read(i)
             except PhotoError as error:
-                tqdm.write(f"colornet: {test.names[i]}: left out, {error}", file=sys.stderr)
+                _left_out(test.names[i], error)
                 return None
         seen = [rgb.tobytes(), picture is not None and picture.tobytes()]
         key = _digest(identity, test.mean_ab.round(6).tolist(), size, *seen)
         if key in known and all(what in known[key] for what in wanted):
             return known[key], False
         record = _score(network, rgb, test.mean_ab, picture, wanted, encode)
+        if any(np.isinf(of.get("psnr", 0)) for of in record["rows"].values()):
+            _left_out(test.names[i], "a result equals it in every pixel: is it the photo itself?")
+            return None
         return dict(key=key, photo=test.names[i]) | record, True
 
     records, sources = [], []
@@ -327,7 +330,7 @@ def evaluate(network, target, size=256, limit=None, results=None, wanted=(), jou
                 pool.shutdown(cancel_futures=True)
                 raise
     if not records:
-        raise PhotoError(f"{results}: none of the {count} photos has a result that can be read")
+        raise PhotoError(f"{results}: none of the {count} photos has a result that can be compared")
     if len(records) < count:
         left = f"{count - len(records)} of {count} photos left out of every row, named above"
         print(f"colornet: {left}", file=sys.stderr)
