@@ -19,11 +19,12 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from colornet import bins, lab, models
+from colornet import bins, gamut, lab, models
 from colornet.colorize import compose, network_input, predict_ab
+from colornet.evaluation import read_test_set
 from colornet.files import atomic
 from colornet.hints import SIDE, reveal
-from colornet.metrics import auc, ciede2000, colourfulness, interval, psnr, read_test_set
+from colornet.metrics import auc, ciede2000, colourfulness, interval, psnr
 from colornet.models.diverse import diverse_fields
 from colornet.models.let_there_be_color import parts
 
@@ -54,14 +55,14 @@ def measure(networks, true, following, seed):
         seed: of the places of hints.
     """
     rng = np.random.default_rng(seed)
-    true_lab = np.asarray(lab.rgb_to_lab(true.astype(np.float32) / 255))
+    true_lab = gamut.rgb_to_lab(true)
     L = network_input(networks["cic"], true)
     prior = np.asarray(networks["cic"].get_layer("annealed_mean").prior)
     rarity = bins.rebalancing(prior)[bins.encode(true_lab[..., 1:]).argmax(-1)]
 
     def scores(ab):
         rgb = compose(true, np.asarray(ab, np.float32))
-        answer = np.asarray(lab.rgb_to_lab(rgb.astype(np.float32) / 255))
+        answer = gamut.rgb_to_lab(rgb)
         return dict(
             psnr=psnr(true, rgb),
             ciede2000=ciede2000(true_lab, answer),
@@ -117,8 +118,8 @@ def main():
     args.add_argument("-o", "--output", metavar="FILE.md")
     args = args.parse_args()
     networks = load()
-    names, read, _ = read_test_set([args.folder], 256)
-    photos = len(names[: args.photos])
+    test = read_test_set([args.folder], 256)
+    photos, read = len(test.names[: args.photos]), test.read
     rows = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         following = lambda i: read((i + 1) % photos)

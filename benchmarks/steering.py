@@ -18,12 +18,11 @@ import numpy as np
 from keras import ops
 from tqdm import tqdm
 
-from colornet import data, lab, models, steer
+from colornet import data, gamut, models, steer
 from colornet.colorize import compose, network_input, predict_ab
-from colornet.files import atomic
+from colornet.files import atomic, write_json
 from colornet.hints import SIDE, dyed, reveal
 from colornet.metrics import ciede2000, colourfulness, interval, psnr
-from colornet.training import write_json
 
 VIVIDNESS = (0, 0.25, 0.5, 0.75, 1)
 HINTS = (0, 1, 2, 5, 10, 20)
@@ -31,14 +30,10 @@ VARIANTS = 5
 SIZES = (160, 256, 512, 1024, 2048)
 
 
-def _lab(rgb):
-    return ops.convert_to_numpy(lab.rgb_to_lab(rgb.astype(np.float32) / 255))
-
-
 def _scores(true, true_lab, rgb):
     return dict(
         psnr=psnr(true, rgb),
-        ciede2000=ciede2000(true_lab, _lab(rgb)),
+        ciede2000=ciede2000(true_lab, gamut.rgb_to_lab(rgb)),
         colourfulness=colourfulness(rgb),
     )
 
@@ -77,7 +72,7 @@ def _dyed(true_lab, rng):
 
 def measure(network, true, seed):
     """Every figure of one photo, uint8 RGB `(256, 256, 3)`."""
-    rng, true_lab = np.random.default_rng(seed), _lab(true)
+    rng, true_lab = np.random.default_rng(seed), gamut.rgb_to_lab(true)
     logits_of, prior = steer.up_to_logits(network), steer.prior(network)
     L = network_input(network, true)
     x = np.concatenate([L, np.zeros((1, 256, 256, 3), np.float32)], axis=-1)
@@ -103,7 +98,7 @@ def measure(network, true, seed):
         if number == 1:  # how well the hint's colour holds at its place
             half, (row, column) = SIDE // 2, places[0]
             at = np.s_[row - half : row + half + 1, column - half : column + half + 1, 1:]
-            error = _lab(rgb)[at].mean((0, 1)) - true_lab[at].mean((0, 1))
+            error = gamut.rgb_to_lab(rgb)[at].mean((0, 1)) - true_lab[at].mean((0, 1))
             found["hints", 1]["ab error at the hint"] = float(np.hypot(*error))
     if thing := _dyed(true_lab, rng):
         ab, planes, inside = thing

@@ -47,14 +47,37 @@ def _train(args):
 
 def _evaluate(args):
     _start_keras()
-    from colornet import models
-    from colornet.metrics import evaluate, table
-    from colornet.training import write_json
+    from colornet import breakdown, models
+    from colornet.evaluation import evaluate, table
+    from colornet.files import write_json
 
-    report, _ = evaluate(models.load(args.model), args.photos, args.size, args.limit)
+    name = args.model or (None if args.results else "colornet")
+    journal = Path(args.json).with_suffix(".photos.jsonl") if args.json else None
+    wanted = ["skin"] * ("skin" in args.by) + ["features"] * args.features
+    try:
+        report, _ = evaluate(
+            name and models.load(name),
+            args.photos,
+            args.size,
+            args.limit,
+            args.results,
+            wanted,
+            journal,
+        )
+    except KeyboardInterrupt:
+        if journal:
+            raise  # what is done is kept
+        print(f"\n{PROG}: interrupted; nothing is kept without --json F", file=sys.stderr)
+        return 130
     print(f"{report['protocol']}\n{report['photos']} photos\n\n{table(report)}")
+    for what in dict.fromkeys(args.by):
+        print(f"\n{breakdown.table(report, what)}")
+    if args.features:
+        from colornet import features
+
+        print(f"\n{features.table(report)}")
     if args.json:
-        write_json(args.json, dict(model=args.model) | report)
+        write_json(args.json, dict(model=name, results=args.results) | report)
 
 
 def _light(model):
@@ -284,8 +307,27 @@ def parser():
     sub.add_argument("photos", nargs="+", metavar="DIR|PHOTOS", help="a prepared set, or photos")
     sub.add_argument("--size", type=_size, default=256, help="photos are cropped and resized to it")
     sub.add_argument("--limit", type=_positive, help="only so many photos")
-    sub.add_argument("--json", metavar="F", help="write the report there too")
-    model(sub)
+    sub.add_argument(
+        "--by",
+        action="append",
+        default=[],
+        choices=["set", "colourfulness", "skin"],
+        help="a table of the photos by that, too; may be repeated",
+    )
+    sub.add_argument(
+        "--features", action="store_true", help="how far from photos in what a classifier sees, too"
+    )
+    sub.add_argument(
+        "--results",
+        metavar="FOLDER",
+        help="score coloured pictures with the photos' names there; no network unless --model is given",
+    )
+    sub.add_argument(
+        "--json", metavar="F", help="write the report there too; interrupted, the next call goes on"
+    )
+    sub.add_argument(
+        "--model", help="released network, run folder or .keras file; colornet without --results"
+    )
 
     sub = command("benchmark", _benchmark, "Train and score every network with the same budget.")
     sub.add_argument("data", metavar="DIR", help="a prepared set")

@@ -10,8 +10,10 @@ import numpy as np
 
 
 def _softmax(x, axis):
-    x = np.exp(x - x.max(axis, keepdims=True))
-    return x / x.sum(axis, keepdims=True)
+    x = x - x.max(axis, keepdims=True)
+    np.exp(x, out=x)  # in place: page by page, new memory costs more than the sums
+    x /= x.sum(axis, keepdims=True)
+    return x
 
 
 def _log_softmax(x, axis):

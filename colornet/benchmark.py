@@ -12,9 +12,10 @@ from tqdm import tqdm
 
 from colornet import data, models
 from colornet.colorize import compose, predict_ab
-from colornet.files import atomic
-from colornet.metrics import METRICS, colourfulness, interval, per_photo, read_test_set
-from colornet.training import read_history, train, write_json
+from colornet.evaluation import read_test_set
+from colornet.files import atomic, write_json
+from colornet.metrics import METRICS, Measured, colourfulness, interval, scores
+from colornet.training import read_history, train
 
 BUDGET = 30_000  # photos that each network sees in training
 PHOTOS = 300  # of the test split
@@ -27,7 +28,7 @@ def _scores(title, read, photos, ab_of):
 
     def score(i):
         true = read(i)
-        return per_photo(true, compose(true, ab_of(true)))
+        return scores(Measured(true), Measured(compose(true, ab_of(true))))
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = list(tqdm(pool.map(score, range(photos)), title, photos, unit="photo"))
@@ -97,12 +98,12 @@ def benchmark(folder, out, budget=BUDGET, photos=PHOTOS, size=SIZE, names=None):
         if name not in models.MODELS:
             models.build(name)  # says which there are
     epochs = -(-budget // max(1, len(data.split_files(folder, "train"))))
-    found, read, mean_ab = read_test_set([folder], TEST_SIZE)
-    asked = dict(data=data.fingerprint(folder), photos=found[:photos])
+    test = read_test_set([folder], TEST_SIZE)
+    asked = dict(data=data.fingerprint(folder), photos=test.names[:photos])
     photos = len(asked["photos"])
     results = read_results(out / "results.json") if (out / "results.json").exists() else {}
     if any(results.get(key) != value for key, value in asked.items()):
-        results = asked | dict(rows=_baselines(read, photos, mean_ab), networks={})
+        results = asked | dict(rows=_baselines(test.read, photos, test.mean_ab), networks={})
         write_json(out / "results.json", results)
     left = [name for name in names if results["networks"].get(name, {}).get("epochs") != epochs]
     for name in left:
@@ -117,7 +118,7 @@ def benchmark(folder, out, budget=BUDGET, photos=PHOTOS, size=SIZE, names=None):
             seen=epochs * config["photos"]["train"],
             size=config["stages"][-1]["size"],
             seconds=sum(row["cpu_seconds"] for row in read_history(run)),
-            scores=_scores(name, read, photos, lambda true: predict_ab(network, true)),
+            scores=_scores(name, test.read, photos, lambda true: predict_ab(network, true)),
         )
         _write(out, results)
     if left:

@@ -9,9 +9,10 @@ import h5py
 import numpy as np
 
 from colornet import data, models
-from colornet.files import atomic
-from colornet.metrics import METRICS, evaluate, table
-from colornet.training import read_history, told_stages, write_json
+from colornet.evaluation import DIFFERENCE, evaluate, table
+from colornet.files import atomic, write_json
+from colornet.metrics import METRICS
+from colornet.training import read_history, told_stages
 
 CARD = """---
 license: apache-2.0
@@ -176,11 +177,11 @@ def _write_per_photo(path, photos):
     names = photos.pop("names")
     with atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["photo", "row", *METRICS])
+        writer.writerow(["photo", "row", *METRICS, DIFFERENCE])
         for row, metrics in photos.items():
             columns = [
                 [f"{value:.4f}" for value in metrics[metric]] if metric in metrics else [""] * len(names)
-                for metric in METRICS
+                for metric in (*METRICS, DIFFERENCE)
             ]
             writer.writerows([name, row, *values] for name, *values in zip(names, *columns))
 

@@ -189,7 +189,9 @@ def compose(pixels, ab):
 
     def paint(top):
         strip = pixels[top : top + step]
-        colours = (rows[top : top + step] @ ab.reshape(len(ab), -1)).reshape(len(strip), -1, 2)
+        # Not by @, whose threads wait for each other at full speed where several photos are done.
+        colours = cv2.gemm(rows[top : top + step], ab.reshape(len(ab), -1), 1, None, 0)
+        colours = colours.reshape(len(strip), -1, 2)
         colours = cv2.resize(colours, (width, len(strip)), interpolation=cv2.INTER_CUBIC)
         L = gamut.lightness(strip) if levels is None else levels[strip]
         planes = [L, *cv2.split(colours.reshape(len(strip), width, 2))]
@@ -202,6 +204,9 @@ def compose(pixels, ab):
             rgb = np.asarray(lab.lab_to_rgb(fitted, fitted=True))
             result[top : top + step] = np.round(rgb * peak).astype(pixels.dtype)
 
+    if height <= step:
+        paint(0)
+        return result
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for _ in pool.map(paint, range(0, height, step)):
             pass

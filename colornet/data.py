@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from colornet.files import atomic
+from colornet.files import atomic, read_journal
 from colornet.photos import PhotoError, find_photos, read_photo
 
 # Limits of the quality filter, set by looking at the photos on either side of each.
@@ -224,17 +224,6 @@ class _Kept:
         return decided
 
 
-def _read_records(path):
-    """The records of earlier runs; a last line cut off by a kill is dropped from the file."""
-    if not path.exists():
-        return []
-    lines = path.read_bytes().split(b"\n")
-    if lines[-1]:
-        with atomic(path) as temporary:
-            temporary.write_bytes(b"\n".join([*lines[:-1], b""]))
-    return [json.loads(line) for line in lines[:-1]]
-
-
 def prepare(sources, folder, size=256, limit=None):
     """Makes a prepared set from folders of photos.
 
@@ -269,7 +258,7 @@ def prepare(sources, folder, size=256, limit=None):
     )
     (folder / "photos").mkdir(parents=True, exist_ok=True)
     journal = folder / "records.jsonl"
-    records = _read_records(journal)
+    records = read_journal(journal)
     header = dict(size=size)
     if records and records[0] != header:
         raise PhotoError(f"{folder}: was prepared at size {records[0]['size']}; choose another")
@@ -359,12 +348,13 @@ def labels(folder):
         classes' names.
     """
     kept = [row for row in read_manifest(folder) if row["kept"] == "1"]
-    classes = {row["photo"]: _class(row["file"]) for row in kept}
+    classes = {row["photo"]: set_of(row["file"]) for row in kept}
     numbers = {name: number for number, name in enumerate(sorted(set(classes.values())))}
     return {photo: numbers[name] for photo, name in classes.items()}
 
 
-def _class(file):
+def set_of(file):
+    """The folder that a photo lies in; of one in no folder, what its name has before its last dash."""
     path = Path(file)
     return path.parent.name or path.name.rpartition("-")[0]
 

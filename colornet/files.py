@@ -1,6 +1,7 @@
-"""Where released networks lie, and files that appear whole or not at all."""
+"""Where released networks lie, and files that no kill leaves half-written."""
 
 import contextlib
+import json
 import os
 import shutil
 import threading
@@ -34,3 +35,24 @@ def atomic(path):
             shutil.rmtree(temporary, ignore_errors=True)
         else:
             temporary.unlink(missing_ok=True)
+
+
+def read_journal(path):
+    """The records of a file with one in JSON a line, in their order; none where there is no file.
+
+    A last line that a kill cut off is dropped from the file.
+    """
+    path = Path(path)
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")
+    if lines[-1]:
+        with atomic(path) as temporary:
+            temporary.write_bytes(b"\n".join([*lines[:-1], b""]))
+    return [json.loads(line) for line in lines[:-1]]
+
+
+def write_json(path, value):
+    """Writes a value as indented JSON, atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""L and gamut for megapixels, by tables: `lab.lightness` and `lab.fit_gamut`, many times as fast.
+"""L, Lab and gamut by tables: what `lab` has by formulas, many times as fast.
 
 The bisection of `fit_gamut` costs more than all else in colouring a photo. Here it is done once for
 each of a grid of lightnesses and hues; a photo's colours are looked up between these.
@@ -29,6 +29,14 @@ def lightness(pixels):
     y = cv2.transform(light, np.float32(lab.XYZ_FROM_RGB[1:2]))
     # 116 f - 16 with the two branches of `lab`'s f; the white point's Y is 1.
     return np.where(y > 0.008856, 116 * cv2.pow(y, 1 / 3) - 16, 903.3 * y)
+
+
+def rgb_to_lab(pixels):
+    """Lab of uint8 or uint16 sRGB `(H, W, 3)`, float32 of that shape."""
+    light = np.take(_linear(pixels.dtype), pixels)
+    ratio = cv2.transform(light, np.float32(lab.XYZ_FROM_RGB / np.reshape(lab.WHITE, (3, 1))))
+    f = np.where(ratio > 0.008856, np.cbrt(ratio), 7.787 * ratio + 16 / 116)
+    return cv2.transform(f, np.float32([[0, 116, 0, -16], [500, -500, 0, 0], [0, 200, -200, 0]]))
 
 
 @cache

@@ -14,7 +14,7 @@ import numpy as np
 
 from colornet import bins, data, lab, models
 from colornet.batches import PhotoBatches
-from colornet.files import atomic, released
+from colornet.files import atomic, released, write_json
 from colornet.models import efficientnet_lite
 
 EPOCHS = 30  # the paper does not say
@@ -57,12 +57,6 @@ def compile_network(network, optimizer, loss, learning_rate):
     trained.compile(keras.optimizers.get(deepcopy(optimizer)), loss, jit_compile=jax)
     trained.optimizer.learning_rate = learning_rate
     return trained
-
-
-def write_json(path, value):
-    """Writes a value as indented JSON, atomically."""
-    with atomic(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
 def read_history(run):

@@ -6,6 +6,7 @@
 
 The kernels of the first convolution are summed over red, green and blue, which is what a grey
 photo in three equal channels gets; L / 50 - 1 is close to the (value - 127) / 128 of the original.
+As they were, for what has to see colour (`colornet.features`), they go to stem_rgb.npy.
 Prints the greatest difference from the PyTorch port's last features: rounding to float16 alone.
 """
 
@@ -38,8 +39,11 @@ def main(version):
         values = ("weight", "bias", "running_mean", "running_var")
         network.get_layer(f"{name}_bn").set_weights([weights[f"{norm}.{v}"] for v in values])
 
+    out = Path(__file__).parent / f"efficientnet_{version}" / "encoder.weights.h5"
     stem = weights["_conv_stem.weight"].transpose(2, 3, 1, 0)
     give("stem", stem.sum(axis=2, keepdims=True), "_bn0")
+    if version == "lite0":  # the eyes for colour of `evaluate --features`
+        np.save(out.with_name("stem_rgb.npy"), stem.astype(np.float16))
     for block in range(sum(stage[-1] for stage in STAGES[version])):
         for part, (conv, norm) in PARTS.items():
             kernel = weights.get(f"_blocks.{block}.{conv}.weight")
@@ -47,7 +51,6 @@ def main(version):
                 axes = (2, 3, 0, 1) if part == "depthwise" else (2, 3, 1, 0)
                 name = f"block{block}_{part}"
                 give(name, kernel.transpose(axes), f"_blocks.{block}.{norm}")
-    out = Path(__file__).parent / f"efficientnet_{version}" / "encoder.weights.h5"
     network.save_weights("full.weights.h5")
     halve("full.weights.h5", out)
     network.load_weights(out)

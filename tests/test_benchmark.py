@@ -8,7 +8,8 @@ from conftest import start
 
 from colornet import benchmark, data, models
 from colornet.colorize import compose, predict_ab
-from colornet.metrics import psnr, read_test_set
+from colornet.evaluation import read_test_set
+from colornet.metrics import psnr
 
 TWO = ["eight_conv", "encoder_decoder"]
 
@@ -31,7 +32,7 @@ def test_the_table_says_what_the_runs_are(field, prepared):
     epochs = -(-20 // train)
     assert f"{epochs * train:,} photos at 64x64" in text and "2 test photos" in text
     network = models.load(out / "encoder_decoder")
-    found, read, _ = read_test_set([prepared])
+    read = read_test_set([prepared]).read
     true = [psnr(read(i), compose(read(i), predict_ab(network, read(i)))) for i in range(2)]
     assert f"| {np.mean(true):.2f} ± " in rows["encoder_decoder"]
     assert results["networks"]["encoder_decoder"]["scores"]["psnr"] == pytest.approx(true, abs=1e-3)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import TINY
 
-from colornet import card, data, lab, metrics, models, training
+from colornet import card, data, evaluation, lab, metrics, models, training
 from colornet.batches import PhotoBatches
 from colornet.files import atomic
 
@@ -57,7 +57,7 @@ def test_card_is_filled_and_agrees_with_the_metrics(released, run):
     report = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     assert not re.search(r"[{}]", text)
     assert report["model"] == "tiny" and report["photos"] == 2
-    assert table == metrics.table(report)
+    assert table == evaluation.table(report)
     assert table in text and report["protocol"] in text
     assert "# tiny\n" in text and "262,572 parameters" in text
     assert text.startswith("---\nlicense: apache-2.0\n")

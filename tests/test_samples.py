@@ -9,7 +9,8 @@ import pytest
 from skimage.metrics import peak_signal_noise_ratio
 
 from colornet import benchmark, models, samples
-from colornet.metrics import luma, table
+from colornet.evaluation import table
+from colornet.metrics import luma
 
 ROOT = Path(__file__).parents[1]
 RELEASES = sorted(path.parent for path in (ROOT / "saved_models").glob("*/config.json"))
