@@ -108,10 +108,8 @@ def _open(kind, data):
     """Pillow's image of a file, with no more than its header read."""
     Image.init()
     if kind == "HEIF" and kind not in Image.OPEN:
-        try:
-            import pillow_heif
-        except ModuleNotFoundError:
-            raise Unsupported("needs pillow-heif; install it: pip install -e '.[heif]'") from None
+        import pillow_heif
+
         pillow_heif.register_heif_opener()
     factory, _ = Image.OPEN[kind]
     return factory(io.BytesIO(data), None)  # Image.open would keep the reason to itself
@@ -251,6 +249,10 @@ def read_photo(path, most=None, number=0):
         return _read(kind, data, number, check)
     except PhotoError:
         raise
+    except ModuleNotFoundError as error:
+        raise PhotoError(
+            f"{path}: {kind} needs {error.name}; install it: pip install -e '.[heif]'"
+        ) from None
     except MemoryError:
         raise PhotoError(
             f"{path}: needs more memory than there is; make it smaller first"

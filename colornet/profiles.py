@@ -6,6 +6,7 @@ import imagecodecs
 import numpy as np
 
 SPACES = {b"GRAY": "gray", b"RGB ": "rgb", b"CMYK": "cmyk"}
+INTENT = imagecodecs.CMS.INTENT
 SRGB = imagecodecs.cms_profile("srgb")
 AWAY = 6 * 257  # of 65535: the most that a way back may be off
 
@@ -20,7 +21,8 @@ def _transform(pixels, source, target, space="rgb", exact=False):
         colorspace=space,
         outcolorspace="rgb",
         outdtype=pixels.dtype,
-        intent=imagecodecs.CMS.INTENT.PERCEPTUAL,
+        # Grey by its curve alone, which perceptual would stretch to full black.
+        intent=INTENT.RELATIVE_COLORIMETRIC if space == "gray" else INTENT.PERCEPTUAL,
         flags=imagecodecs.CMS.FLAGS.NOOPTIMIZE if exact else 0,
     )
 
