@@ -33,6 +33,7 @@ ORIENTATION = 0x0112  # EXIF tag
 STORAGE = [254, 255, 256, 257, 258, 259, 262, 266, 273, ORIENTATION, 277, 278, 279, 280, 281, 284]
 STORAGE += [292, 293, 317, 320, 322, 323, 324, 325, 330, 332, 338, 339, 340, 341, 347, 512, 513]
 STORAGE += [514, 529, 530, 531, 532, 700, 33723, 34377, 34675]
+PNG_EXIF = (b"eXIf", b"profile type exif", b"com.adobe.xmp")  # what tells of EXIF in a PNG
 
 Image.MAX_IMAGE_PIXELS = None  # replaced by the check against MAX_PIXELS below
 # What matters of what libraries say of a file is raised, and told in a line of ours.
@@ -124,16 +125,15 @@ def _pictures(image):
         return 1
 
 
-def _exif(block, image):
-    """Orientation and EXIF block of a TIFF's bytes or else of Pillow's image.
-
-    The block is without what tells how the pixels lie, or None.
-    """
+def _exif(kind, data, image):
+    """Orientation and EXIF block of a file, without what tells how the pixels lie, or None."""
     orientation = 1
+    if kind == "PNG" and not any(mark in data for mark in PNG_EXIF):
+        return orientation, None  # Pillow would decode it all to be sure
     try:
-        exif = Image.Exif() if block else image.getexif()
-        if block:
-            exif.load(block)  # an EXIF block is a TIFF file without a picture
+        exif = Image.Exif() if kind == "TIFF" else image.getexif()
+        if kind == "TIFF":
+            exif.load(data)  # an EXIF block is a TIFF file without a picture
         orientation = exif.get(ORIENTATION, 1)
         for tag in STORAGE:
             exif.pop(tag, None)
@@ -188,7 +188,7 @@ def _read(kind, data, number, check):
     """The picture of that number in a file's bytes, as a `Photo`; `check` as in `tiff.read`."""
     if kind == "TIFF":
         pixels, alpha, icc, orientation, bits, pictures = tiff.read(data, number, check)
-        _, exif = _exif(data, None)
+        _, exif = _exif(kind, data, None)
     else:
         if kind == "JPEG":
             data += jpeg.END  # one that lacks no more than this is whole
@@ -202,7 +202,7 @@ def _read(kind, data, number, check):
         bits = 1 if image.mode == "1" else 8
         pixels, alpha = _decode(kind, data, image)
         icc = _profile(kind, data, image)
-        orientation, exif = _exif(None, image)
+        orientation, exif = _exif(kind, data, image)
     notes = ["1 bit: black and white take no colour; scan it in grey"] if bits == 1 else []
     pixels, icc, note = profiles.to_srgb(pixels, icc)
     return Photo(

@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import re
+import resource
 import subprocess
 import sys
 
@@ -167,3 +169,42 @@ def test_others_that_lack_their_end_alone_are_taken(name, lost, tmp_path):
     assert read_photo(tmp_path / name).pixels.shape[:2] == RGB.shape[:2]
 
 
+
+
+LIMIT = 4 << 30  # bytes of address space, of which TensorFlow's interpreter alone wants half
+
+
+def test_a_folder_of_changed_files(tmp_path):
+    """As typed, in a process with little memory: a line of ours for each file that is refused."""
+    photos, rng = tmp_path / "photos", np.random.default_rng(2)
+    photos.mkdir()
+    wholes = {name: make() for name, make in KINDS.items()}
+    for number in range(300):
+        name = list(KINDS)[number % len(KINDS)]
+        data = damaged(wholes[name], number // len(KINDS), rng)
+        if number % 7 == 0:  # the header too
+            place = int(rng.integers(len(data) // 20 + 1))
+            data = data[:place] + rng.bytes(2) + data[place + 2 :]
+        (photos / f"{number:03}-{name}").write_bytes(data)
+    done = subprocess.run(
+        [sys.executable, "-m", "colornet", "colorize", photos, "-o", tmp_path / "out"],
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (LIMIT, LIMIT)),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    lines = [line.strip() for line in re.split("[\r\n]", done.stderr) if line.strip()]
+    said = [line for line in lines if not re.match(r"\d+%\|.*photo", line)]
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    results = [path for path in (tmp_path / "out").iterdir() if path.is_file()]
+    summary = said.pop()
+    assert summary == f"{300 - len(results)} could not be coloured, named above"
+    assert done.stdout == f"{len(results)} coloured into {tmp_path / 'out'}\n"
+    named = [re.match(rf"colornet: {photos}/(\d+)-\S+: .*", line) for line in said]
+    assert all(named), [line for line, match in zip(said, named) if not match]
+    assert len({match[1] for match in named}) == len(named)  # one a file
+    assert not [line for line in said if "please report" in line]
+    assert len(named) >= 300 - len(results) > 100 and len(results) > 50
+    for result in results:
+        with Image.open(result) as image:
+            image.load()

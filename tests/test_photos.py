@@ -372,6 +372,16 @@ ODD = [
     ("SVG named .png", "a.png", lambda path: path.write_text("<svg/>"), "not a JPEG", None, None),
     ("HTML named .jpg", "a.jpg", lambda path: path.write_text("<!doctype html>404"), "not a JPEG",
      None, None),
+    ("JPEG, 12 bits", "a.jpg",
+     lambda path: path.write_bytes(imagecodecs.jpeg8_encode(GREY16 >> 4, bitspersample=12)),
+     "a JPEG of a kind that is not read", None, None),
+    ("JPEG, lossless", "a.jpg", lambda path: path.write_bytes(imagecodecs.ljpeg_encode(GREY16)),
+     "a JPEG of a kind that is not read", None, None),
+    ("BMP, 64 bits", "a.bmp",
+     lambda path: path.write_bytes(
+         struct.pack("<2sIHHIIiiHHIIiiII", b"BM", 118, 0, 0, 54, 40, 2, 4, 1, 64, 0, 64, *[0] * 4)
+         + bytes(64)
+     ), "a BMP of a kind that is not read", None, None),
     ("PDF named .tif", "a.tif", lambda path: path.write_bytes(b"%PDF-1.7\n"), "not a JPEG", None, None),
     ("GIF", "a.gif", pillow(PALETTE), "RGB 8", PALETTE_RGB, None),
     ("GIF, animated", "a.gif", pillow(PALETTE, save_all=True, append_images=[Image.fromarray(BITS)]),
