@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from colornet import __version__
+from colornet.errors import one_line
 
 PROG = "colornet"
 
@@ -104,11 +105,13 @@ def _colorize(args):
         args.variants,
         args.confidence,
         read_palette(args.reference) if args.reference else None,
+        args.pages == "all",
     )
-    print(f"{len(report['done'])} coloured into {args.output}", end="")
+    print(f"{len(report['done'])} coloured into {one_line(args.output)}", end="")
     print(f", {len(report['kept'])} there already (--force does them again)" * bool(report["kept"]))
     if report["failed"]:
-        print(f"{len(report['failed'])} could not be coloured, named above", file=sys.stderr)
+        if sum(map(len, report.values())) > 1:
+            print(f"{len(report['failed'])} could not be coloured, named above", file=sys.stderr)
         return 1
 
 
@@ -248,6 +251,9 @@ def parser():
         "--confidence", action="store_true", help="write also how sure the network is of each place"
     )
     sub.add_argument("--reference", metavar="PHOTO", help="take the palette of another photo")
+    sub.add_argument(
+        "--pages", default="first", choices=["first", "all"], help="of files with several pictures"
+    )
     model(sub)
 
     sub = command("video", _video, "Colour a film; its sound stays.")
@@ -382,7 +388,7 @@ def main(argv=None):
         return 0
     except (ValueError, OSError) as error:
         # Keras explains at length; the first line says it.
-        print(f"{PROG}: {str(error).strip().splitlines()[0]}", file=sys.stderr)
+        print(f"{PROG}: {one_line(str(error).strip().splitlines()[0])}", file=sys.stderr)
         return 1
 
 

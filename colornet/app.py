@@ -20,6 +20,7 @@ from colornet.colorize import (  # noqa: E402
     network_input,
     predict_ab,
 )
+from colornet.errors import one_line  # noqa: E402
 from colornet.hints import Hint, parse  # noqa: E402
 from colornet.metrics import luma  # noqa: E402
 from colornet.photos import Photo, PhotoError, read_photo, write_photo  # noqa: E402
@@ -56,7 +57,7 @@ def read(path):
             raise PhotoError(f"{name}: is over {MEGABYTES} MB; make it smaller first")
         return read_photo(path, MEGAPIXELS * 10**6)
     except PhotoError as error:
-        raise gr.Error(str(error).replace(str(path), name)) from None
+        raise gr.Error(str(error).replace(one_line(path), name)) from None
 
 
 def describe(photo):
@@ -72,6 +73,9 @@ def describe(photo):
         words.append("toned, such as sepia: the tone is taken out before the colours come in")
     else:
         words.append("in colour: its colours are not looked at, its grey version is coloured anew")
+    if photo.pictures > 1:
+        words.append(f"the first of {photo.pictures} pictures")
+    words += photo.notes
     return "; ".join(words) + "."
 
 
@@ -284,7 +288,7 @@ def build(network):
         try:
             write_photo(path, result, int(quality))
         except PhotoError as error:
-            raise gr.Error(str(error).replace(str(path), name)) from None
+            raise gr.Error(str(error).replace(one_line(path), name)) from None
         return str(path)
 
     def several(paths, vividness, progress=gr.Progress()):

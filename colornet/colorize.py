@@ -13,8 +13,10 @@ from PIL import Image
 from tqdm import tqdm
 
 from colornet import gamut, lab, reference, steer
+from colornet.errors import one_line, unforeseen
 from colornet.hints import SIDE, plant
-from colornet.photos import SUFFIXES, Photo, PhotoError, find_photos, read_photo, write_photo
+from colornet.photos import SUFFIXES, WRITTEN, Photo, PhotoError
+from colornet.photos import find_photos, read_photo, write_photo
 
 SHORT_SIDE = 256  # what the networks were trained at
 LONG_SIDE = 1024  # bounds the work on panoramas
@@ -79,15 +81,17 @@ def network_input(network, pixels, hints=()):
     for hint in hints:
         if not (0 <= hint.x < pixels.shape[1] and 0 <= hint.y < pixels.shape[0]):
             size = f"{pixels.shape[1]}x{pixels.shape[0]}"
-            raise ValueError(f"hint {hint.x:g},{hint.y:g}: lies outside the photo of {size}")
+            raise PhotoError(f"hint {hint.x:g},{hint.y:g}: lies outside the photo of {size}")
         row, column = hint.y * height / pixels.shape[0], hint.x * width / pixels.shape[1]
         plant(planes, hint.ab, int(row), int(column), SIDE)
     return np.concatenate([L, planes], axis=-1)[None]
 
 
 def _check(network, steered, count):
-    """Raises ValueError where a network without bins is steered, or asked for what it lacks."""
+    """Raises ValueError where a network is asked for what it lacks."""
     if steer.prior(network) is not None:
+        if not 1 <= count <= steer.MOST:
+            raise ValueError(f"{count} variants: choose a number from 1 to {steer.MOST}")
         return
     most = steer.fields(network)
     if steered or not 1 <= count <= most:
@@ -228,7 +232,20 @@ def colorize(network, photo, vividness=None, hints=(), palette=None):
 
 
 def _painted(photo, ab):
-    return Photo(compose(photo.pixels, ab), photo.alpha, photo.icc, photo.exif)
+    return photo._replace(pixels=compose(photo.pixels, ab))
+
+
+def _identity(path):
+    """What tells a file from others whatever its path, or None where there is none."""
+    try:
+        found = os.stat(path)
+        return found.st_dev, found.st_ino
+    except OSError:  # also where the name is too long: whoever writes it will say so
+        return None
+
+
+def _beside(path, word):
+    return path.with_name(f"{path.stem}-{word}{path.suffix}")
 
 
 def _targets(sources, out, words):
@@ -243,8 +260,8 @@ def _targets(sources, out, words):
     single = len(sources) == 1 and not Path(sources[0]).is_dir()
     pairs = {}
     if single and not out.is_dir() and out.suffix.lower() in Image.registered_extensions():
-        if out.suffix.lower() not in SUFFIXES:
-            raise PhotoError(f"{out}: no photo format; choose one of {', '.join(SUFFIXES)}")
+        if out.suffix.lower() not in WRITTEN:
+            raise PhotoError(f"{out}: no photo format; choose one of {', '.join(WRITTEN)}")
         pairs[out] = photos[0][0]
     elif out.exists() and not out.is_dir():
         raise PhotoError(f"{out}: is a file; give -o a folder, or, for one photo, a new.png")
@@ -254,20 +271,17 @@ def _targets(sources, out, words):
             if searched in out.resolve().parents and out.resolve() in file.resolve().parents:
                 continue  # the result of an earlier run, in a folder inside the source
             target = out / name
-            if target.suffix.lower() not in SUFFIXES:
+            if target.suffix.lower() not in WRITTEN:
                 target = target.with_name(target.name + ".png")
             if target in pairs:
                 raise PhotoError(f"{file}: {pairs[target]} has the same name; colour them apart")
             pairs[target] = file
-    results = [
-        [target, *(target.with_name(f"{target.stem}-{word}{target.suffix}") for word in words)]
-        for target in pairs
-    ]
-    # By device and number, so that links and other spellings of a path are seen through.
-    inputs = {(file.stat().st_dev, file.stat().st_ino) for file in pairs.values() if file.exists()}
+    results = [[target, *(_beside(target, word) for word in words)] for target in pairs]
+    # So that links and other spellings of a path are seen through.
+    inputs = {_identity(file) for file in pairs.values()} - {None}
     seen = set()
     for target in (target for paths in results for target in paths):
-        if target.exists() and (target.stat().st_dev, target.stat().st_ino) in inputs:
+        if _identity(target) in inputs:
             raise PhotoError(f"{target}: is a photo to be coloured; choose another place for -o")
         if target in seen:
             raise PhotoError(f"{target}: two results have the same name; colour the photos apart")
@@ -295,11 +309,12 @@ def colorize_files(
     count=1,
     confidence=False,
     palette=None,
+    every_page=False,
 ):
     """Colours photo files into a file or a folder.
 
-    A folder's results keep the names and subfolders of its photos. A bad file is reported on
-    stderr and the rest goes on.
+    A folder's results keep the names and subfolders of its photos. Whatever goes wrong with one
+    file, or is to be told of it, is a line on stderr, and the rest goes on.
 
     Args:
         network: a Keras model from L to ab.
@@ -312,6 +327,8 @@ def colorize_files(
         count: of colourings; those behind the first are named NAME-variant2 and so on.
         confidence: write NAME-confidence too, white where the network is sure.
         palette: as in `predict_ab`.
+        every_page: of a file with several pictures, not the first alone; those behind it are
+            named NAME-page2 and so on.
 
     Returns:
         A dict of lists of paths, `done`, `kept` (there already) and `failed`.
@@ -344,23 +361,48 @@ def colorize_files(
     def results(photo):
         return _results(network, photo, vividness, hints, count, confidence, palette)
 
+    taken = {target for _, targets in pairs for target in targets}
+    inputs = {_identity(file) for file, _ in pairs} - {None}
+
+    def paint(file, targets, number=0):
+        """Writes what is wanted of one picture; whether anything was, and its `Photo`."""
+        wanted = [target for target in targets if force or not os.path.exists(target)]
+        for target in targets:
+            if target.is_dir():
+                raise PhotoError(f"{target}: is a folder; choose another place for -o")
+            if number and (target in taken or _identity(target) in inputs):
+                raise PhotoError(f"{target}: is of another photo; colour {file} by itself")
+        if not wanted and not every_page:
+            return False, None
+        photo = read_photo(file, number=number)
+        for target, result in zip(targets, results(photo) if wanted else ()):
+            if target in wanted:
+                write_photo(target, result, quality)
+        return bool(wanted), photo
+
+    def say(text):
+        tqdm.write(f"colornet: {one_line(text)}", file=sys.stderr)
+
     def do(pair):
         """One photo: what became of it, and its path."""
         file, targets = pair
         try:
-            wanted = [target for target in targets if force or not target.exists()]
-            for target in targets:
-                if target.is_dir():
-                    raise PhotoError(f"{target}: is a folder; choose another place for -o")
-            if not wanted:
-                return "kept", targets[0]
-            for target, result in zip(targets, results(read_photo(file))):
-                if target in wanted:
-                    write_photo(target, result, quality)
-            return "done", targets[0]
+            wrote, photo = paint(file, targets)
+            for number in range(1, photo.pictures if every_page else 1):
+                pages = [_beside(target, f"page{number + 1}") for target in targets]
+                wrote |= paint(file, pages, number)[0]
+            if wrote:
+                notes = photo.notes
+                if photo.pictures > 1 and not every_page:
+                    notes += (f"the first of {photo.pictures} pictures; --pages all colours each",)
+                if notes:
+                    say(f"{file}: {'; '.join(notes)}")
+            return "done" if wrote else "kept", targets[0]
         except PhotoError as error:
-            tqdm.write(f"colornet: {error}", file=sys.stderr)
-            return "failed", file
+            say(error)
+        except Exception as error:  # one photo must not cost the others
+            say(f"{file}: {unforeseen(error)}")
+        return "failed", file
 
     report = dict(done=[], kept=[], failed=[])
     # Side by side, so that one photo is read or written while another is coloured.

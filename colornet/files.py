@@ -3,8 +3,8 @@
 import contextlib
 import json
 import os
+import secrets
 import shutil
-import threading
 from pathlib import Path
 
 RELEASED = Path(__file__).parents[1] / "saved_models"
@@ -20,13 +20,15 @@ def released(model):
 def atomic(path):
     """Yields a temporary path beside `path`; renames it to `path` when the block succeeds.
 
-    The temporary name keeps the suffixes, since writers choose the format by them. Whatever goes
+    The temporary name keeps the suffixes, since writers choose the format by them, and of a long
+    name no more than its end, since a file system's names have a limit. Whatever goes
     wrong in the block, `path` stays as it was and the temporary file or folder is gone.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # By thread too: two photos of the same pixels may be written at the same time.
-    temporary = path.with_name(f".tmp{os.getpid()}.{threading.get_ident()}.{path.name}")
+    mark = f".tmp{secrets.token_hex(4)}."
+    end = path.name if len(path.name) < 40 else path.name[len(mark) :]
+    temporary = path.with_name(mark + end)
     try:
         yield temporary
         os.replace(temporary, path)

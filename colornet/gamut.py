@@ -14,6 +14,7 @@ from colornet import lab
 LEVELS = 401  # of L, 0 to 100
 HUES = 1441  # 0 to 360 degrees, both ends
 FAR = 200.0  # ab units, beyond any colour of sRGB
+MOST = 32_766  # pixels to a side, of what OpenCV's remap takes
 
 
 @cache
@@ -53,6 +54,12 @@ def fit(L, a, b):
     Args:
         L, a, b: float32 planes `(H, W)` in Lab units, L in [0, 100].
     """
+    for axis, side in enumerate(L.shape):
+        if side > MOST:
+            pieces = -(-side // MOST)
+            for part in zip(*(np.array_split(plane, pieces, axis) for plane in (L, a, b))):
+                fit(*part)
+            return
     chroma, hue = cv2.cartToPolar(a, b, angleInDegrees=True)
     place = hue * np.float32((HUES - 1) / 360), L * np.float32((LEVELS - 1) / 100)
     limit = cv2.remap(_table(), *place, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

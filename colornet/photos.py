@@ -1,6 +1,7 @@
 """Photo files to arrays and back: every format, depth and channel count people bring."""
 
 import io
+import logging
 import struct
 import warnings
 import zlib
@@ -8,17 +9,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 import cv2
+import imagecodecs
 import numpy as np
-import tifffile
-from PIL import Image, ImageCms, TiffImagePlugin, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin
 
-from colornet import profiles
+from colornet import jpeg, profiles, tiff
+from colornet.errors import Unsupported, one_line, reason
 from colornet.files import atomic
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
-TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-STARTS = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"BM", *TIFF_STARTS)
+WRITTEN = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
+SUFFIXES = (*WRITTEN, ".gif", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".jpx")
+# Pillow's names of the formats by how their files begin.
+STARTS = {b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG", b"BM": "BMP", b"GIF8": "GIF"}
+STARTS |= {b"\0\0\0\x0cjP  ": "JPEG2000", b"\xff\x4f\xff\x51": "JPEG2000"}
+STARTS |= dict.fromkeys(tiff.STARTS, "TIFF")
+BRANDS = dict(avif="AVIF", avis="AVIF", heic="HEIF", heix="HEIF", hevc="HEIF", hevx="HEIF")
+BRANDS |= dict(heim="HEIF", heis="HEIF", mif1="HEIF", msf1="HEIF")
+NAMED = "JPEG, PNG, WebP, TIFF, BMP, GIF, JPEG 2000, AVIF or HEIC"
 MAX_PIXELS = 500_000_000
 ORIENTATION = 0x0112  # EXIF tag
 # Tags that say how the pixels lie in the file, with the profile, and XMP, which may hold a second
@@ -26,13 +33,20 @@ ORIENTATION = 0x0112  # EXIF tag
 STORAGE = [254, 255, 256, 257, 258, 259, 262, 266, 273, ORIENTATION, 277, 278, 279, 280, 281, 284]
 STORAGE += [292, 293, 317, 320, 322, 323, 324, 325, 330, 332, 338, 339, 340, 341, 347, 512, 513]
 STORAGE += [514, 529, 530, 531, 532, 700, 33723, 34377, 34675]
-SRGB = ImageCms.createProfile("sRGB")
+PNG_EXIF = (b"eXIf", b"profile type exif", b"com.adobe.xmp")  # what tells of EXIF in a PNG
 
 Image.MAX_IMAGE_PIXELS = None  # replaced by the check against MAX_PIXELS below
+# What matters of what libraries say of a file is raised, and told in a line of ours.
+warnings.filterwarnings("ignore", module=r"PIL\.|tifffile")
+for _library in ("PIL", "tifffile", "imagecodecs"):
+    logging.getLogger(_library).disabled = True
 
 
 class PhotoError(ValueError):
     """A file that cannot be used; the message is one line that names it and the remedy."""
+
+    def __init__(self, message):
+        super().__init__(one_line(message))
 
 
 class Photo(NamedTuple):
@@ -42,12 +56,16 @@ class Photo(NamedTuple):
     alpha: `(H, W)` of the same dtype, or None.
     icc: the file's RGB colour profile as bytes, or None; the pixels are sRGB all the same.
     exif: the file's EXIF block as bytes, orientation taken out, or None.
+    notes: what a person should be told of it, sentences without a full stop.
+    pictures: how many the file holds.
     """
 
     pixels: np.ndarray
     alpha: np.ndarray | None = None
     icc: bytes | None = None
     exif: bytes | None = None
+    notes: tuple = ()
+    pictures: int = 1
 
 
 def find_photos(sources):
@@ -76,46 +94,46 @@ def find_photos(sources):
     return sorted(found.items())
 
 
-def _check(path, width, height, pictures, most):
-    if pictures != 1:
-        raise PhotoError(f"{path}: holds {pictures} pictures; save the one you want by itself")
-    if width * height > most:
-        raise PhotoError(
-            f"{path}: {width}x{height} is over {most // 10**6} megapixels; make it "
-            "smaller first"
-        )
+def _format(data):
+    """Pillow's name for the format of a file's bytes, or None."""
+    if data[4:8] == b"ftyp":
+        brands = data[8 : min(64, int.from_bytes(data[:4]))].decode("ascii", "replace")
+        # A file is of its most special brand: mif1 alone may be anything.
+        return next((BRANDS[brand] for brand in BRANDS if brand in brands), None)
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    return next((kind for start, kind in STARTS.items() if data.startswith(start)), None)
 
 
-def _open(path, data, most):
+def _open(kind, data):
     """Pillow's image of a file, with no more than its header read."""
+    Image.init()
+    if kind == "HEIF" and kind not in Image.OPEN:
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    factory, _ = Image.OPEN[kind]
+    return factory(io.BytesIO(data), None)  # Image.open would keep the reason to itself
+
+
+def _pictures(image):
+    if image.format == "MPO":  # a phone's JPEG with a preview behind it
+        return 1
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except UnidentifiedImageError:
-        if data.startswith(TIFF_STARTS):
-            raise PhotoError(
-                f"{path}: a TIFF of a rare kind; save it as 8- or 16-bit grey or RGB"
-            ) from None
-        if data.startswith(STARTS):
-            raise
-        raise PhotoError(
-            f"{path}: not a JPEG, PNG, WebP, TIFF or BMP photo; convert it to one of these"
-        ) from None
-    # MPO is a phone's JPEG with a preview behind it; a TIFF's pages were counted by tifffile.
-    pictures = 1 if image.format in ("MPO", "TIFF") else getattr(image, "n_frames", 1)
-    _check(path, image.width, image.height, pictures, most)
-    return image
+        return getattr(image, "n_frames", 1)
+    except Exception:  # damaged behind the first
+        return 1
 
 
-def _exif(tiff, image):
-    """Orientation and EXIF block of a TIFF's bytes or else of Pillow's image.
-
-    The block is without what tells how the pixels lie, or None.
-    """
+def _exif(kind, data, image):
+    """Orientation and EXIF block of a file, without what tells how the pixels lie, or None."""
     orientation = 1
+    if kind == "PNG" and not any(mark in data for mark in PNG_EXIF):
+        return orientation, None  # Pillow would decode it all to be sure
     try:
-        exif = Image.Exif() if tiff else image.getexif()
-        if tiff:
-            exif.load(tiff)  # an EXIF block is a TIFF file without a picture
+        exif = Image.Exif() if kind == "TIFF" else image.getexif()
+        if kind == "TIFF":
+            exif.load(data)  # an EXIF block is a TIFF file without a picture
         orientation = exif.get(ORIENTATION, 1)
         for tag in STORAGE:
             exif.pop(tag, None)
@@ -125,114 +143,38 @@ def _exif(tiff, image):
         return orientation, None
 
 
-def _decode8(image):
-    """Pillow's image as 8-bit L, LA, RGB or RGBA, in sRGB, with the profile to go back by."""
-    icc = image.info.get("icc_profile")
-    transparent = image.has_transparency_data
-    kind = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
-    target = kind + ("A" if transparent else "")
-    if image.mode not in ("L", "RGB", "CMYK") or transparent:
-        image = image.convert(target)
-    if icc:
-        try:
-            image = _to_srgb(image, icc)
-            # A scanner's profile may know no way back: its photo stays in sRGB.
-            _from_srgb(Image.new("RGB", (1, 1)), icc)
-        except (ImageCms.PyCMSError, OSError):
-            icc = None  # grey, CMYK, or broken: then the numbers are taken as sRGB
-    return image if image.mode == target else image.convert(target), icc
+def _split(pixels, alpha):
+    """Colours and alpha of `(H, W)` or `(H, W, channels)`, alpha being the last channel."""
+    colours, alpha = (pixels[..., :-1], pixels[..., -1]) if alpha else (pixels, None)
+    return colours[..., 0] if colours.ndim == 3 and colours.shape[2] == 1 else colours, alpha
 
 
-def _is_srgb(profile):
-    """Whether a profile is sRGB in all but name."""
-    levels = np.linspace(0, 255, 9).astype(np.uint8)
-    probe = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(27, 27, 3)
-    seen = ImageCms.profileToProfile(Image.fromarray(probe), profile, SRGB)
-    return np.abs(np.asarray(seen).astype(int) - probe).max() <= 2
+def _decode(kind, data, image):
+    """Pixels, grey, RGB or CMYK, and alpha of a file that Pillow has opened."""
+    if kind == "PNG" and image.tell() == 0:  # strictly, and at 16 bits
+        pixels = imagecodecs.png_decode(data)
+        return _split(pixels, pixels.ndim == 3 and pixels.shape[2] in (2, 4))
+    if kind == "JPEG2000":
+        bits = data[data.index(b"\xff\x4f\xff\x51") + 42] + 1  # of the first channel
+        if bits > 16:
+            raise Unsupported("signed numbers or over 16 bits")
+        if bits > 8:  # which Pillow cuts to 8
+            pixels = imagecodecs.jpeg2k_decode(data)
+            levels = np.round(np.linspace(0, 65535, 2**bits)).astype(np.uint16)
+            return _split(levels[pixels], image.mode in ("LA", "RGBA"))
+    if image.mode == "CMYK":
+        return np.asarray(image), None
+    alpha = image.has_transparency_data
+    mode = "L" if image.mode in ("1", "L", "LA", "La") else "RGB"
+    return _split(np.asarray(image.convert(mode + "A" * alpha)), alpha)
 
 
-def _to_srgb(image, icc):
-    profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-    space = profile.profile.xcolor_space.strip()
-    mode = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}.get(space)
-    alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
-    base = image.convert(image.mode.removesuffix("A")) if alpha else image
-    # A profile of another kind than the pixels is no use; viewers pass over it too.
-    if base.mode != mode or space == "RGB" and _is_srgb(profile):
-        return image
-    if space == "GRAY":  # LittleCMS would interpolate, up to ten levels off in the dark
-        levels = np.arange(256, dtype=np.uint16)[None] * 257
-        out = base.point(np.round(profiles.to_srgb(levels, icc)[0][0] / 257).astype(int).tolist())
-    else:
-        out = ImageCms.profileToProfile(base, profile, SRGB, outputMode="RGB")
-    if alpha:
-        out.putalpha(alpha)
-    return out
-
-
-def _decode_png16(data, image):
-    """Pixels and alpha of a 16-bit PNG, which Pillow cuts to 8 bits."""
-    image.load()  # for its checks: OpenCV passes over what is missing
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None or pixels.dtype != np.uint16:
-        raise OSError("not readable at 16 bits")
-    if pixels.ndim == 3:
-        pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[-1]]]
-    grey, has_alpha = data[25] in (0, 4), data[25] in (4, 6)  # the header's colour type
-    alpha = pixels[..., -1] if has_alpha else None
-    colours = pixels[..., :3] if pixels.ndim == 3 else pixels
-    clear = image.info.get("transparency")  # one colour that stands for nothing
-    if clear is not None and not has_alpha:
-        there = colours != np.asarray(clear, np.uint16)
-        there = there.any(axis=-1) if there.ndim == 3 else there
-        alpha = np.where(there, np.uint16(65535), np.uint16(0))
-    return colours[..., 0] if grey and colours.ndim == 3 else colours, alpha
-
-
-def _deep_tiff(path, data, most):
-    """Pixels, alpha and profile of a 16-bit TIFF, or None where Pillow reads it in full."""
-    with tifffile.TiffFile(io.BytesIO(data)) as tiff:
-        page = tiff.pages[0]
-        # Pictures marked as reduced are previews of the first.
-        others = sum(not other.is_reduced for other in tiff.pages[1:])
-        _check(path, page.imagewidth, page.imagelength, 1 + others, most)
-        bits = np.max(page.bitspersample)
-        if bits <= 8:
-            return None
-        kinds = tifffile.PHOTOMETRIC
-        colours = {kinds.MINISWHITE: 1, kinds.MINISBLACK: 1, kinds.RGB: 3}.get(page.photometric)
-        if page.dtype != np.uint16 or bits != 16 or not colours:
-            kind = getattr(page.photometric, "name", page.photometric)
-            kind = {1: "grey", 3: "RGB"}.get(colours, "CMYK" if kind == "SEPARATED" else kind)
-            raise PhotoError(
-                f"{path}: {bits}-bit {kind} ({page.dtype}); save it as 8- or 16-bit grey or RGB"
-            )
-        packing = getattr(page.compression, "name", page.compression)
-        if packing == "LZW":  # tifffile leaves it to a package of its own
-            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-            if pixels is None:
-                raise OSError("LZW")
-            if pixels.ndim == 3:
-                pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[-1]]]
-        elif packing in ("NONE", "ADOBE_DEFLATE", "DEFLATE", "PACKBITS"):
-            pixels = page.asarray()
-            if page.planarconfig == 2 and pixels.ndim == 3:
-                pixels = np.moveaxis(pixels, 0, -1)
-        else:
-            raise PhotoError(f"{path}: {packing} at 16 bits; save it with LZW or no compression")
-        pixels = pixels.reshape(page.imagelength, page.imagewidth, -1)
-        icc = page.tags.get(34675)
-        extra = page.extrasamples[0] if page.extrasamples else 0
-        if pixels.shape[-1] < colours + bool(extra):
-            raise PhotoError(f"{path}: a TIFF of a rare kind; save it uncompressed")
-        white = page.photometric == kinds.MINISWHITE
-    alpha = pixels[..., colours] if extra in (1, 2) else None
-    pixels = pixels[..., 0] if colours == 1 else pixels[..., :3]
-    pixels = 65535 - pixels if white else pixels
-    if extra == 1:  # colours were multiplied by alpha
-        scale = np.maximum(alpha, 1).reshape(*alpha.shape, *[1] * (pixels.ndim - 2))
-        pixels = np.minimum(np.round(pixels * (65535.0 / scale)), 65535).astype(np.uint16)
-    return pixels, alpha, icc and bytes(icc.value)
+def _profile(kind, data, image):
+    if kind != "JPEG2000":
+        return image.info.get("icc_profile")
+    at = data.find(b"colr\2")  # the box of a profile, which Pillow passes over
+    size = int.from_bytes(data[at - 4 : at]) if at > 4 else 0
+    return data[at + 7 : at - 4 + size] if size > 7 else None
 
 
 def _upright(pixels, orientation):
@@ -242,82 +184,92 @@ def _upright(pixels, orientation):
     return np.ascontiguousarray(np.flip(pixels, flips.get(orientation, ())))
 
 
-def _decode(path, data, most):
-    tiff = data.startswith(TIFF_STARTS)
-    deep = _deep_tiff(path, data, most) if tiff else None
-    if deep:
-        image = None
-        pixels, alpha, icc = deep
+def _read(kind, data, number, check):
+    """The picture of that number in a file's bytes, as a `Photo`; `check` as in `tiff.read`."""
+    if kind == "TIFF":
+        pixels, alpha, icc, orientation, bits, pictures = tiff.read(data, number, check)
+        _, exif = _exif(kind, data, None)
     else:
-        image = _open(path, data, most)
-        if image.format == "PNG" and data[24] == 16:  # the header's bit depth
-            pixels, alpha = _decode_png16(data, image)
-            icc = image.info.get("icc_profile")
-        else:
-            image.load()
-            decoded, icc = _decode8(image)
-            pixels, alpha = np.asarray(decoded), None
-            if decoded.mode in ("LA", "RGBA"):
-                alpha, pixels = pixels[..., -1], pixels[..., :-1]
-                pixels = pixels[..., 0] if decoded.mode == "LA" else pixels
-    orientation, exif = _exif(data if tiff else None, image)
-    if tiff and not deep:
-        orientation = 1  # Pillow has turned it
-    if icc and pixels.dtype == np.uint16:
-        pixels, icc = profiles.to_srgb(pixels, icc)
+        if kind == "JPEG":
+            data += jpeg.END  # one that lacks no more than this is whole
+        image = _open(kind, data)
+        check(image.width, image.height)
+        pictures = _pictures(image)
+        if kind == "JPEG":
+            jpeg.check(data)
+        if number:  # the first is the one that the file opens with, wherever it lies
+            image.seek([n for n in range(pictures) if n != image.tell()][number - 1])
+        bits = 1 if image.mode == "1" else 8
+        pixels, alpha = _decode(kind, data, image)
+        icc = _profile(kind, data, image)
+        orientation, exif = _exif(kind, data, image)
+    notes = ["1 bit: black and white take no colour; scan it in grey"] if bits == 1 else []
+    pixels, icc, note = profiles.to_srgb(pixels, icc)
     return Photo(
         _upright(pixels, orientation),
         None if alpha is None else _upright(alpha, orientation),
         icc,
         exif,
+        (*notes, note) if note else tuple(notes),
+        pictures,
     )
 
 
-def read_photo(path, most=None):
+def read_photo(path, most=None, number=0):
     """A photo file as a `Photo`: upright, sRGB, its depth, alpha, profile and EXIF kept.
 
-    JPEG, PNG, WebP, TIFF and BMP; 1, 8 and 16 bits; grey, palette, RGB, CMYK; with alpha. A
-    colour profile is followed: by LittleCMS at 8 bits; at 16 bits by `profiles`, which knows
-    those made of curves and a matrix and takes the numbers as sRGB under any other.
+    JPEG, PNG, WebP, TIFF, BMP, GIF, JPEG 2000, AVIF, and HEIC where pillow-heif is installed; 1 to
+    16 bits; grey, palette, RGB, CMYK; with alpha. A colour profile is followed, see `profiles`.
 
     Args:
         path: of the file.
         most: pixels; a larger photo is refused by its header. By default `MAX_PIXELS`.
+        number: which of several pictures, from 0; previews and thumbnails are not counted.
 
     Raises:
         PhotoError: missing, empty, damaged or truncated, too large, or of another kind.
     """
-    path = Path(path)
+    path, most = Path(path), MAX_PIXELS if most is None else most
     try:
         data = path.read_bytes()
     except OSError as error:
         raise PhotoError(f"{path}: cannot be read ({error.strerror}); check the file") from None
     if not data:
         raise PhotoError(f"{path}: the file is empty; fetch or export it again")
+    kind = _format(data)
+    if not kind:
+        raise PhotoError(f"{path}: not a {NAMED} photo; convert it to one of these")
+
+    def check(width, height):
+        if width * height > most:
+            size, limit = f"{width}x{height}", most // 10**6
+            raise PhotoError(f"{path}: {size} is over {limit} megapixels; make it smaller first")
+
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what matters is raised
-            return _decode(path, data, MAX_PIXELS if most is None else most)
+        return _read(kind, data, number, check)
     except PhotoError:
         raise
-    # Pillow, zlib, tifffile and struct each have their own words for a damaged file.
-    except Exception as error:
-        reason = "header" if isinstance(error, UnidentifiedImageError) else _reason(error)
+    except ModuleNotFoundError as error:
         raise PhotoError(
-            f"{path}: damaged or cut short ({reason}); fetch or export it again"
+            f"{path}: {kind} needs {error.name}; install it: pip install -e '.[heif]'"
         ) from None
-
-
-def _reason(error):
-    return " ".join(str(error).split())[:100] or type(error).__name__
-
-
-def _from_srgb(image, icc):
-    """8-bit sRGB pixels into the photo's own RGB profile, the way back from `_to_srgb`."""
-    profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-    if _is_srgb(profile):
-        return image
-    return ImageCms.profileToProfile(image, SRGB, profile)
+    except MemoryError:
+        raise PhotoError(
+            f"{path}: needs more memory than there is; make it smaller first"
+        ) from None
+    # Pillow, tifffile, imagecodecs and struct each have their own words for a damaged file.
+    except Exception as error:
+        said = reason(error)
+        if isinstance(error, (Unsupported, NotImplementedError)) or any(
+            word in said.lower() for word in ("unsupported", "not supported", "cannot handle")
+        ):
+            raise PhotoError(
+                f"{path}: a {kind} of a kind that is not read ({said}); save it as 8- or 16-bit "
+                "grey or RGB"
+            ) from None
+        raise PhotoError(
+            f"{path}: damaged or cut short ({said}); fetch or export it again"
+        ) from None
 
 
 def write_photo(path, photo, quality=95):
@@ -332,8 +284,8 @@ def write_photo(path, photo, quality=95):
     """
     path = Path(path)
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise PhotoError(f"{path}: no photo format; choose one of {', '.join(SUFFIXES)}")
+    if suffix not in WRITTEN:
+        raise PhotoError(f"{path}: no photo format; choose one of {', '.join(WRITTEN)}")
     deep = photo.pixels.dtype == np.uint16
     if deep and suffix not in (".png", ".tif", ".tiff"):
         raise PhotoError(f"{path}: {suffix} cannot hold 16 bits; name it .png or .tif")
@@ -344,16 +296,16 @@ def write_photo(path, photo, quality=95):
             (_write16 if deep else _write8)(temporary, photo, suffix, quality)
     # Pillow tells some limits of a format, such as WebP's 16383 pixels, as ValueError.
     except Exception as error:
-        reason = getattr(error, "strerror", None) or _reason(error)
         raise PhotoError(
-            f"{path}: cannot be written ({reason}); choose another place or format"
+            f"{path}: cannot be written ({reason(error)}); choose another place or format"
         ) from None
 
 
 def _write8(path, photo, suffix, quality):
-    image = Image.fromarray(photo.pixels)
-    if photo.icc and image.mode == "RGB" and suffix != ".bmp":
-        image = _from_srgb(image, photo.icc)
+    pixels = photo.pixels
+    if photo.icc and pixels.ndim == 3 and suffix != ".bmp":
+        pixels = profiles.from_srgb(pixels, photo.icc)
+    image = Image.fromarray(pixels)
     if photo.alpha is not None:
         image.putalpha(Image.fromarray(photo.alpha))
         if suffix == ".bmp":  # where Pillow drops alpha

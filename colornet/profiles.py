@@ -1,106 +1,102 @@
-"""ICC colour profiles at 16 bits, which Pillow's LittleCMS does at 8 only.
+"""ICC colour profiles: pixels into sRGB and back, by LittleCMS at 8 and 16 bits."""
 
-Profiles made of one curve a channel and a matrix, as ICC.1 (appendix F in version 4) has them:
-most editing spaces, and every gamma for grey scans.
-"""
+from functools import lru_cache
 
-import struct
-
+import imagecodecs
 import numpy as np
-from PIL import ImageCms
 
-LEVELS = 65536
-ROWS = 256  # converted at a time, so that memory stays small
-
-
-def _curve(tag):
-    """A profile's tone curve: the linear light of each of 65536 levels."""
-    x = np.linspace(0, 1, LEVELS)
-    if tag[:4] == b"curv":
-        count = struct.unpack(">I", tag[8:12])[0]
-        table = np.frombuffer(tag, ">u2", count, 12)
-        if count < 2:
-            return x if count == 0 else x ** (table[0] / 256)
-        return np.interp(x, np.linspace(0, 1, count), table / 65535)
-    if tag[:4] != b"para":
-        raise ValueError("no curve")
-    kind = struct.unpack(">H", tag[8:10])[0]
-    g, *rest = np.frombuffer(tag, ">i4", (1, 3, 4, 5, 7)[kind], 12) / 65536
-    a, b, *rest = rest or (1, 0)
-    if kind < 3:  # y = (a x + b)^g + c, above -b / a
-        offset = rest[0] if rest else 0
-        return np.clip(np.maximum(a * x + b, 0) ** g + offset, 0, 1)
-    c, d, *rest = rest  # y = c x + f below d, (a x + b)^g + e from there
-    e, f = rest or (0, 0)
-    return np.clip(np.where(x >= d, np.maximum(a * x + b, 0) ** g + e, c * x + f), 0, 1)
+SPACES = {b"GRAY": "gray", b"RGB ": "rgb", b"CMYK": "cmyk"}
+INTENT = imagecodecs.CMS.INTENT
+SRGB = imagecodecs.cms_profile("srgb")
+AWAY = 6 * 257  # of 65535: the most that a way back may be off
 
 
-def _shaper(icc):
-    """The curves `(channels, 65536)` of a profile and its matrix to XYZ under D50, or None."""
+def _transform(pixels, source, target, space="rgb", exact=False):
+    # Without NOOPTIMIZE LittleCMS interpolates: quick, and good for 8 bits alone.
+    exact = exact or pixels.dtype == np.uint16
+    return imagecodecs.cms_transform(
+        pixels,
+        source,
+        target,
+        colorspace=space,
+        outcolorspace="rgb",
+        outdtype=pixels.dtype,
+        # Grey by its curve alone, which perceptual would stretch to full black.
+        intent=INTENT.RELATIVE_COLORIMETRIC if space == "gray" else INTENT.PERCEPTUAL,
+        flags=imagecodecs.CMS.FLAGS.NOOPTIMIZE if exact else 0,
+    )
+
+
+@lru_cache(8)
+def _probe(icc):
+    """Colours all over an RGB profile, uint16: its numbers, sRGB's, and sRGB's after a way back.
+
+    The last are None where the profile knows no way back.
+    """
+    levels = np.linspace(0, 65535, 9).astype(np.uint16)
+    numbers = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(27, 27, 3)
+    seen = _transform(numbers, icc, SRGB)
     try:
-        tags = {}
-        for at in range(132, 132 + 12 * struct.unpack(">I", icc[128:132])[0], 12):
-            name, start, size = struct.unpack(">4sII", icc[at : at + 12])
-            tags[name] = icc[start : start + size]
-        if b"A2B0" in tags:
-            return None  # a table comes first where there is one
-        space = icc[16:20]
-        if space == b"GRAY":
-            return np.stack([_curve(tags[b"kTRC"])]), None
-        curves = np.stack([_curve(tags[name]) for name in (b"rTRC", b"gTRC", b"bTRC")])
-        if (np.diff(curves) < 0).any():
-            return None  # no way back
-        names = (b"rXYZ", b"gXYZ", b"bXYZ")
-        colorants = [np.frombuffer(tags[name], ">i4", 3, 8) / 65536 for name in names]
-        matrix = np.stack(colorants, axis=1)
-        np.linalg.inv(matrix)
-        return curves, matrix
-    except (struct.error, KeyError, ValueError, IndexError, np.linalg.LinAlgError):
-        return None
+        return numbers, seen, _transform(_transform(seen, SRGB, icc), icc, SRGB)
+    except imagecodecs.CmsError:
+        return numbers, seen, None
 
 
-SRGB = _shaper(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+def _apart(one, other):
+    return np.abs(one.astype(int) - other).max()
 
 
-def _encode(linear, curve):
-    levels = np.interp(linear, curve, np.arange(LEVELS))
-    return np.round(levels).astype(np.uint16)
+def _is_srgb(icc, dtype):
+    """Whether a profile is sRGB in all but name; stricter with 16 bits, which show more."""
+    numbers, seen, _ = _probe(icc)
+    return _apart(seen, numbers) <= (2 * 257 if dtype == np.uint8 else 64)
 
 
-def _convert(pixels, source, target):
-    matrix = np.linalg.inv(target[1]) @ source[1]
-    if np.abs(matrix - np.eye(3)).max() < 1e-3 and np.abs(source[0] - target[0]).max() < 1e-3:
-        return pixels  # sRGB in all but name
-    result = np.empty_like(pixels)
-    for top in range(0, len(pixels), ROWS):
-        part = pixels[top : top + ROWS]
-        linear = np.stack([source[0][i][part[..., i]] for i in range(3)], axis=-1) @ matrix.T
-        for i in range(3):
-            result[top : top + ROWS, :, i] = _encode(linear[..., i], target[0][i])
-    return result
+def _returns(icc):
+    _, seen, again = _probe(icc)
+    return again is not None and _apart(seen, again) <= AWAY
 
 
 def to_srgb(pixels, icc):
-    """Pixels as sRGB, and the profile to take them back by.
+    """Pixels as sRGB, the profile to take them back by, and what is to be said of it.
 
     Args:
-        pixels: uint16 `(H, W)` or `(H, W, 3)`.
-        icc: a profile as bytes.
+        pixels: uint8 or uint16, `(H, W)` grey, `(H, W, 3)` RGB or `(H, W, 4)` CMYK.
+        icc: a profile as bytes, or None.
 
     Returns:
-        uint16 pixels of the same shape and `icc`; None in its place if it is no RGB profile.
-        Under a profile that is of another kind than the pixels, or not made of curves and a
-        matrix, the pixels are returned as they are.
+        Pixels of the same dtype, grey or RGB; `icc`, or None where it is not RGB's or knows no
+        true way back; None or a sentence. Under a profile that is broken or of another kind
+        than the pixels, which viewers pass over too, the numbers are taken as sRGB.
     """
-    shaper = _shaper(icc)
-    if shaper and shaper[1] is None and pixels.ndim == 2:
-        pixels = _encode(shaper[0][0], SRGB[0][1])[pixels]
-    elif shaper and shaper[1] is not None and pixels.ndim == 3:
-        pixels = _convert(pixels, shaper, SRGB)
-    return pixels, icc if icc[16:20] == b"RGB " else None
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    space = SPACES.get(icc[16:20]) if icc else None
+    try:
+        if space == "gray" and channels == 1:
+            levels = np.arange(np.iinfo(pixels.dtype).max + 1, dtype=pixels.dtype)[None]
+            return _transform(levels, icc, SRGB, space, exact=True)[0, :, 1][pixels], None, None
+        if space == "cmyk" and channels == 4:
+            return _transform(pixels, icc, SRGB, space), None, None
+        if space == "rgb" and channels < 4:
+            if channels == 3 and not _is_srgb(icc, pixels.dtype):
+                pixels = _transform(pixels, icc, SRGB)
+            if not _returns(icc):
+                return pixels, None, "its colour profile has no true way back: written as sRGB"
+    except imagecodecs.CmsError:
+        icc = None
+    if channels == 4:
+        return _inks(pixels), None, None
+    # A grey photo with an RGB profile keeps it, and is coloured into it.
+    return pixels, icc if space == "rgb" else None, None
+
+
+def _inks(pixels):
+    """CMYK as RGB where no profile says more."""
+    peak = np.iinfo(pixels.dtype).max
+    light = peak - pixels.astype(np.uint32)
+    return ((light[..., :3] * light[..., 3:] + peak // 2) // peak).astype(pixels.dtype)
 
 
 def from_srgb(pixels, icc):
-    """sRGB pixels, uint16 `(H, W, 3)`, into an RGB profile: the way back from `to_srgb`."""
-    shaper = _shaper(icc)
-    return _convert(pixels, SRGB, shaper) if shaper and shaper[1] is not None else pixels
+    """sRGB pixels `(H, W, 3)` into an RGB profile: the way back from `to_srgb`."""
+    return pixels if _is_srgb(icc, pixels.dtype) else _transform(pixels, SRGB, icc)

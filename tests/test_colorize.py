@@ -1,6 +1,7 @@
 """Colours at any size, the photo's own lightness, and whole folders of photos."""
 
 import os
+from pathlib import Path
 
 import cv2
 import keras
@@ -10,7 +11,7 @@ from conftest import tiny
 from PIL import Image
 from skimage.color import lab2rgb, rgb2lab
 
-from colornet import colorize, models, samples
+from colornet import colorize, errors, models, samples
 from colornet.colorize import colorize_files, compose, predict_ab
 from colornet.photos import Photo, PhotoError, read_photo, write_photo
 
@@ -72,6 +73,19 @@ def test_enlarged_colours_have_no_blocks():
     jumps = max(np.abs(np.diff(seen, axis=axis)).max() for axis in (0, 1))
     neighbours = max(np.abs(np.diff(ab, axis=axis)).max() for axis in (0, 1))
     assert jumps < neighbours / 16
+
+
+@pytest.mark.parametrize("shape", [(2, 32_766), (2, 32_767), (2, 70_001), (40_000, 3), (33_000, 1)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_any_size(shape, dtype):
+    rng = np.random.default_rng(2)
+    pixels = rng.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
+    ab = np.broadcast_to(np.float32([90, -60]), (8, 8, 2)).copy()
+    folded = compose(pixels.reshape(-1, 2 if shape[0] == 2 else 1)[:2000], ab)
+    result = compose(pixels, ab)
+    assert result.shape == (*shape, 3)
+    flat = result.reshape(-1, 3)[: folded.shape[0] * folded.shape[1]].astype(int)
+    assert np.abs(flat - folded.reshape(-1, 3)).max() <= 1
 
 
 @pytest.mark.parametrize("strip", [1, 1000, 3333])
@@ -264,6 +278,70 @@ def test_unfit_out_is_refused_before_any_work(out, message, folder, network, tmp
 def test_quality_out_of_range(quality, folder, network, tmp_path):
     with pytest.raises(PhotoError, match="from 1 to 100"):
         colorize_files(network, [folder], tmp_path / "out", quality=quality)
+
+
+def test_an_unforeseen_error_costs_one_photo_alone(folder, network, tmp_path, monkeypatch, capsys):
+    def read(file, **options):
+        if file.name == "b.jpg":
+            raise RuntimeError("no\nreason")
+        return read_photo(file, **options)
+
+    monkeypatch.setattr(colorize, "read_photo", read)
+    report = colorize_files(network, [folder], tmp_path / "out")
+    assert len(report["done"]) == 2 and folder / "in/b.jpg" in report["failed"]
+    (line,) = [said for said in capsys.readouterr().err.splitlines() if "b.jpg" in said]
+    assert f"{folder / 'in/b.jpg'}: RuntimeError (no reason); please report it with " in line
+    log = Path(line.rsplit(" ", 1)[1])
+    assert "Traceback" in log.read_text() and 'raise RuntimeError("no' in log.read_text()
+    log.unlink()
+    monkeypatch.setattr(errors, "_log", None)
+
+
+def test_each_page(network, tmp_path, capsys):
+    pages = [Image.fromarray(np.full((9, 9), level, np.uint8)) for level in (50, 100, 200)]
+    file, out = tmp_path / "in/a.tif", tmp_path / "out"
+    file.parent.mkdir()
+    pages[0].save(file, save_all=True, append_images=pages[1:])
+    assert colorize_files(network, [file], out)["done"] == [out / "a.tif"]
+    assert f"{file}: the first of 3 pictures; --pages all colours each\n" in capsys.readouterr().err
+    assert files(out) == ["a.tif"]
+    assert colorize_files(network, [file], out, every_page=True)["done"] == [out / "a.tif"]
+    assert files(out) == ["a-page2.tif", "a-page3.tif", "a.tif"] and not capsys.readouterr().err
+    for name, page in zip(("a", "a-page2", "a-page3"), pages):
+        found = lightness(read_photo(out / f"{name}.tif").pixels)
+        assert np.abs(found - lightness(np.asarray(page))).max() < 0.3
+    assert colorize_files(network, [file], out, every_page=True)["kept"] == [out / "a.tif"]
+
+
+def test_pages_do_not_replace_another_photo(network, tmp_path, capsys):
+    pages = [Image.fromarray(np.full((9, 9), level, np.uint8)) for level in (50, 100)]
+    pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+    pages[0].save(tmp_path / "a-page2.tif")
+    report = colorize_files(network, [tmp_path], tmp_path / "out", every_page=True)
+    assert report["failed"] == [tmp_path / "a.tif"] and len(report["done"]) == 1
+    assert "a-page2.tif: is of another photo" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [
+    240 * "n" + ".png", 83 * "母" + ".png", "line\nbreak.png", "\x1b[1m.jpg"
+], ids=["long", "long in bytes", "line break", "escape"])  # fmt: skip
+def test_odd_names(name, network, tmp_path, capsys):
+    file = tmp_path / name
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(file)
+    report = colorize_files(network, [file], tmp_path / "out")
+    assert report["done"] == [tmp_path / "out" / name] and files(tmp_path / "out") == [name]
+    file.write_bytes(file.read_bytes()[:-20])
+    colorize_files(network, [file], tmp_path / "out", force=True)
+    said = capsys.readouterr().err
+    assert said.startswith("colornet: ") and said.count("\n") == 1 and "\x1b" not in said
+
+
+def test_a_name_too_long_for_a_result_is_one_photos_matter(network, tmp_path, capsys):
+    for name in (250 * "n" + ".gif", "a.png"):
+        Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / name)
+    report = colorize_files(network, [tmp_path], tmp_path / "out")
+    assert [file.name for file in report["failed"]] == [250 * "n" + ".gif"]
+    assert len(report["done"]) == 1 and "name too long" in capsys.readouterr().err
 
 
 def test_folder_where_a_result_should_go(folder, network, tmp_path, capsys):

@@ -6,12 +6,15 @@
 import io
 import os
 import struct
+import sys
 import zlib
 from pathlib import Path
 
 import cv2
+import imagecodecs
 import keras
 import numpy as np
+import pillow_heif
 import pytest
 import tifffile
 from PIL import Image, ImageCms, ImageOps
@@ -19,8 +22,9 @@ from skimage.color import rgb2lab
 
 from colornet import profiles
 from colornet.colorize import colorize_files
-from colornet.photos import Photo, PhotoError, find_photos, read_photo, write_photo
+from colornet.photos import WRITTEN, Photo, PhotoError, find_photos, read_photo, write_photo
 
+pillow_heif.register_heif_opener()
 WIDTH, HEIGHT = 24, 16
 X, Y = np.meshgrid(np.linspace(0, 1, WIDTH), np.linspace(0, 1, HEIGHT))
 # No two edges alike, so that a turned or mirrored photo is noticed.
@@ -193,6 +197,10 @@ def named(make, suffix):
     return both
 
 
+def jpeg2000(pixels, **options):
+    return lambda path: path.write_bytes(imagecodecs.jpeg2k_encode(pixels, level=0, **options))
+
+
 def turned(pixels, orientation, **options):
     def make(path):
         exif = Image.Exif()
@@ -226,6 +234,8 @@ RGBA16 = np.dstack([RGB16, ALPHA16])
 GREY_SEEN = _encoded((GREY / 255) ** 1.5)
 FRAMES = dict(save_all=True, append_images=[Image.fromarray(255 - RGB)])
 REDUCED = np.round(RGBA16[..., :3] * (ALPHA16[..., None] / 65535)).astype(np.uint16)
+INKS16 = np.round((1 - RGB16 / 65535) * (1 - ALPHA16[..., None] / 65535) * 65535).astype(np.uint16)
+RGB12 = np.round((RGB16 >> 4) * (65535 / 4095)).astype(np.uint16)
 DEFLATE = dict(compression="deflate")
 ICC = ImageCms.ImageCmsProfile(io.BytesIO(CMYK_PROFILE))
 CMYK_SEEN = np.asarray(
@@ -274,7 +284,7 @@ ODD = [
     ("WebP, lossy", "a.webp", pillow(RGB, quality=95), "RGB 8", RGB, None),
     ("WebP, lossless", "a.webp", pillow(RGB, lossless=True), "RGB 8", RGB, None),
     ("WebP, alpha", "a.webp", pillow(RGBA, lossless=True, exact=True), "RGBA 8", RGB, ALPHA),
-    ("WebP, animated", "a.webp", pillow(RGB, **FRAMES), "holds 2 pictures", None, None),
+    ("WebP, animated, lossless", "a.webp", pillow(RGB, lossless=True, **FRAMES), "RGB 8", RGB, None),
     ("TIFF, 8-bit grey", "a.tif", tiff(GREY), "RGB 8", GREY, None),
     ("TIFF, 8-bit RGB, LZW", "a.tif", pillow(RGB, compression="tiff_lzw"), "RGB 8", RGB, None),
     ("TIFF, 8-bit RGB, JPEG inside", "a.tif", pillow(RGB, compression="jpeg", quality=95), "RGB 8 lossy",
@@ -308,11 +318,12 @@ ODD = [
     ("TIFF with a thumbnail page", "a.tif",
      lambda path: (tiff(RGB)(path), tifffile.imwrite(path, RGB[::2, ::2], append=True, subfiletype=1)),
      "RGB 8", RGB, None),
-    ("TIFF, two pages", "a.tif", tiff(np.stack([RGB, RGB]), photometric="rgb"), "holds 2 pictures",
-     None, None),
+    ("TIFF, two pages", "a.tif", tiff(np.stack([RGB, 255 - RGB]), photometric="rgb"), "RGB 8", RGB,
+     None),
     ("TIFF, float", "a.tif", tiff(F32), "32-bit", None, None),
     ("TIFF, float RGB", "a.tif", tiff(np.dstack([F32] * 3), photometric="rgb"), "32-bit", None, None),
-    ("TIFF, 16-bit CMYK", "a.tif", tiff(RGBA16, photometric="separated"), "16-bit CMYK", None, None),
+    ("TIFF, 16-bit CMYK", "a.tif", tiff(RGBA16, photometric="separated"), "RGB 16", INKS16, None),
+    ("TIFF, CIELAB", "a.tif", tiff(RGB, photometric="cielab"), "8-bit CIELAB", None, None),
     ("TIFF, 5 channels", "a.tif",
      tiff(np.dstack([RGB, RGB[..., :2]]), photometric="rgb", extrasamples=["unspecified"] * 2),
      "RGB 8", RGB, None),
@@ -343,7 +354,7 @@ ODD = [
     ("EXIF: broken", "a.jpg", pillow(RGB, quality=95, exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff\1"), "RGB 8",
      RGB, None),
     ("PNG, data with a wrong checksum", "a.png",
-     changed(pillow(RGB), lambda data: data[:-13] + b"\0" + data[-12:]), "RGB 8", RGB, None),
+     changed(pillow(RGB), lambda data: data[:-13] + b"\0" + data[-12:]), "damaged", None, None),
     ("PNG, header with a wrong checksum", "a.png",
      changed(pillow(RGB), lambda data: data[:29] + b"\0\0\0\0" + data[33:]), "damaged", None, None),
     ("PNG, damaged data", "a.png",
@@ -361,7 +372,34 @@ ODD = [
     ("SVG named .png", "a.png", lambda path: path.write_text("<svg/>"), "not a JPEG", None, None),
     ("HTML named .jpg", "a.jpg", lambda path: path.write_text("<!doctype html>404"), "not a JPEG",
      None, None),
-    ("GIF", "a.gif", pillow(RGB), "not a JPEG", None, None),
+    ("JPEG, 12 bits", "a.jpg",
+     lambda path: path.write_bytes(imagecodecs.jpeg8_encode(GREY16 >> 4, bitspersample=12)),
+     "a JPEG of a kind that is not read", None, None),
+    ("JPEG, lossless", "a.jpg", lambda path: path.write_bytes(imagecodecs.ljpeg_encode(GREY16)),
+     "a JPEG of a kind that is not read", None, None),
+    ("BMP, 64 bits", "a.bmp",
+     lambda path: path.write_bytes(
+         struct.pack("<2sIHHIIiiHHIIiiII", b"BM", 118, 0, 0, 54, 40, 2, 4, 1, 64, 0, 64, *[0] * 4)
+         + bytes(64)
+     ), "a BMP of a kind that is not read", None, None),
+    ("PDF named .tif", "a.tif", lambda path: path.write_bytes(b"%PDF-1.7\n"), "not a JPEG", None, None),
+    ("GIF", "a.gif", pillow(PALETTE), "RGB 8", PALETTE_RGB, None),
+    ("GIF, animated", "a.gif", pillow(PALETTE, save_all=True, append_images=[Image.fromarray(BITS)]),
+     "RGB 8", PALETTE_RGB, None),
+    ("AVIF", "a.avif", pillow(RGB, quality=95), "RGB 8 lossy", RGB, None),
+    ("HEIC", "a.heic", pillow(RGB, format="HEIF", quality=95), "RGB 8 lossy", RGB, None),
+    ("HEIC, turned by its camera", "a.heic", turned(RGB, 6, format="HEIF", quality=95), "RGB 8 lossy",
+     np.rot90(RGB, -1), None),
+    ("AVIF, turned by its camera", "a.avif", turned(RGB, 6, quality=95), "RGB 8 lossy",
+     np.rot90(RGB, -1), None),
+    ("JPEG 2000", "a.jp2", pillow(RGB), "RGB 8", RGB, None),
+    ("JPEG 2000, grey + alpha", "a.jp2", pillow(LA), "RGBA 8", GREY, ALPHA),
+    ("JPEG 2000, 16-bit grey", "a.jp2", jpeg2000(GREY16), "RGB 16", GREY16, None),
+    ("JPEG 2000, 16-bit RGBA", "a.jp2", jpeg2000(RGBA16), "RGBA 16", RGB16, ALPHA16),
+    ("JPEG 2000, 12-bit RGB, no box", "a.j2k", jpeg2000(RGB16 >> 4, codecformat="j2k", bitspersample=12),
+     "RGB 16", RGB12, None),
+    ("JPEG without its end", "a.jpg", changed(pillow(RGB, quality=95), lambda data: data[:-2]), "RGB 8",
+     RGB, None),
     ("PNG that claims 100000x100000", "a.png", png(GREY, 0, 8, size=(100_000, 100_000)),
      "100000x100000 is over", None, None),
     ("TIFF that claims 100000x100000", "a.tif",
@@ -417,7 +455,10 @@ def test_odd_input(what, name, make, expected, pixels, alpha, network, rows, tmp
         rows[what] = "error: " + message.replace(f"{tmp_path}/", "")
         return
     report = colorize_files(network, [file], out)
-    assert [p.name for p in report["done"]] == [name], capfd.readouterr().err
+    name += "" if file.suffix in WRITTEN else ".png"
+    told = capfd.readouterr().err
+    assert [p.name for p in report["done"]] == [name], told
+    assert all(line.startswith("colornet: ") for line in told.splitlines())
     seen, seen_alpha, bits = _read(out / name)
     kind = f"{'RGB' if seen_alpha is None else 'RGBA'} {bits}"
     assert kind == expected.removesuffix(" lossy") and seen.shape[:2] == pixels.shape[:2]
@@ -566,7 +607,7 @@ def test_curves_are_those_of_littlecms(curve):
     profile = _profile("GRAY", {b"kTRC": tag})
     levels = np.arange(256, dtype=np.uint8)[None]
     expected = np.asarray(_under(profile, levels))[..., 1]
-    got, icc = profiles.to_srgb(levels.astype(np.uint16) * 257, profile)
+    got, icc, _ = profiles.to_srgb(levels.astype(np.uint16) * 257, profile)
     assert icc is None and np.abs(got / 257 - expected).max() < 1.5
 
 
@@ -576,7 +617,7 @@ def test_linear_grey_profile_is_exact(tmp_path):
     Image.fromarray(levels).save(tmp_path / "in.png", icc_profile=profile)
     expected = 255 * _encoded(levels / 255)
     assert np.abs(read_photo(tmp_path / "in.png").pixels - expected).max() <= 0.501
-    deep, _ = profiles.to_srgb(levels.astype(np.uint16) * 257, profile)
+    deep, *_ = profiles.to_srgb(levels.astype(np.uint16) * 257, profile)
     assert np.abs(deep / 257 - expected).max() < 0.01
 
 
@@ -591,6 +632,59 @@ def test_profile_without_a_way_back_is_used_but_not_attached(tmp_path):
     assert photo.icc is None
     assert np.abs(photo.pixels / 255 - _read(tmp_path / "in.png")[0]).max() < 0.01
     assert np.ptp(photo.pixels.astype(int), axis=-1).max() <= 2  # it shows greys only
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_profile_whose_way_back_is_wrong_is_left_out_and_told_of(dtype, tmp_path):
+    ramp, tags = bytes(range(256)), {}
+    corners = np.array(np.meshgrid(*[[0, 1]] * 3, indexing="ij")).reshape(3, 8)
+    light = np.stack([corners.mean(axis=0) * 255, np.full(8, 128), np.full(8, 128)], -1)
+    for name, table in ((b"A2B0", light), (b"B2A0", 0 * light)):  # all back to black
+        body = b"mft1\0\0\0\0" + bytes([3, 3, 2, 0]) + _fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
+        tags[name] = body + 3 * ramp + table.astype(np.uint8).tobytes() + 3 * ramp
+    profile = _profile("RGB ", tags, b"Lab ")
+    pixels = RGB if dtype == np.uint8 else RGB16
+    tifffile.imwrite(tmp_path / "in.tif", pixels, photometric="rgb", iccprofile=profile)
+    photo = read_photo(tmp_path / "in.tif")
+    assert photo.icc is None and "no true way back" in photo.notes[0]
+    shown = np.asarray(_under(profile, RGB)) / 255
+    assert np.abs(photo.pixels / np.iinfo(dtype).max - shown).max() < 1.5 / 255
+    write_photo(tmp_path / "out.png", photo)
+    assert "icc_profile" not in Image.open(tmp_path / "out.png").info
+    assert np.abs(_read(tmp_path / "out.png")[0] - shown).max() < 1.5 / 255
+
+
+def test_pictures_of_one_file(tmp_path):
+    pages = [RGB, 255 - RGB, RGB[..., ::-1]]
+    more = dict(save_all=True, append_images=[Image.fromarray(page) for page in pages[1:]])
+    for suffix, options in ((".tif", {}), (".webp", dict(lossless=True)), (".png", {})):
+        Image.fromarray(pages[0]).save(tmp_path / f"a{suffix}", **options, **more)
+        for number, page in enumerate(pages):
+            photo = read_photo(tmp_path / f"a{suffix}", number=number)
+            assert photo.pictures == 3
+            np.testing.assert_array_equal(photo.pixels, page)
+
+
+def test_heic_without_its_library_names_it(tmp_path, monkeypatch):
+    Image.fromarray(RGB).save(tmp_path / "a.heic")
+    monkeypatch.delitem(Image.OPEN, "HEIF")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(PhotoError, match=r"needs pillow_heif; install it: pip install -e '\.\[heif\]'"):
+        read_photo(tmp_path / "a.heic")
+
+
+def test_jpeg_2000_profile_is_followed(tmp_path):
+    data = imagecodecs.jpeg2k_encode(GENTLE, level=0)
+    at = data.index(b"colr")
+    size = int.from_bytes(data[at - 4 : at])
+    box = struct.pack(">I", 11 + len(RGB_PROFILE)) + b"colr\2\0\0" + RGB_PROFILE
+    head = data.index(b"jp2h") - 4
+    grown = int.from_bytes(data[head : head + 4]) + len(box) - size
+    data = data[: at - 4] + box + data[at - 4 + size :]
+    (tmp_path / "a.jp2").write_bytes(data[:head] + struct.pack(">I", grown) + data[head + 4 :])
+    photo = read_photo(tmp_path / "a.jp2")
+    assert photo.icc == RGB_PROFILE
+    assert np.abs(photo.pixels - np.asarray(_under(RGB_PROFILE, GENTLE)).astype(int)).max() <= 2
 
 
 def test_jpeg_has_full_colour_resolution_and_the_quality_asked_for(tmp_path):
@@ -639,13 +733,13 @@ def test_a_bomb_is_refused_by_its_header(tmp_path, monkeypatch):
 
 
 def test_find_photos(tmp_path):
-    for name in ("b.PNG", "a/c.jpg", ".hidden.png", ".cache/d.png", "notes.txt", "e.gif"):
+    for name in ("b.PNG", "a/c.jpg", ".hidden.png", ".cache/d.png", "notes.txt", "e.gif", "h.HEIC"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     (tmp_path / "f.png").mkdir()
     (tmp_path / "g.png").symlink_to("nothing")
     found = find_photos([tmp_path, tmp_path / "e.gif", tmp_path / "b.PNG"])
-    assert {name for _, name in found} == {"b.PNG", "a/c.jpg", "g.png", "e.gif"}
+    assert {name for _, name in found} == {"b.PNG", "a/c.jpg", "g.png", "e.gif", "h.HEIC"}
     assert [file for file, _ in found] == sorted(file for file, _ in found)
     with pytest.raises(PhotoError, match="nowhere: no such file or folder"):
         find_photos([tmp_path / "nowhere"])
