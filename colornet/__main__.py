@@ -12,7 +12,6 @@ PROG = "colornet"
 
 
 def _prepare(args):
-    _start_keras()
     from colornet import data
 
     rows = data.prepare(args.photos, args.output, args.size, args.limit)

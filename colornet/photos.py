@@ -1,9 +1,13 @@
 """Photo files to arrays and back: every format, depth and channel count people bring."""
 
 import io
+import math
+import os
+import stat
 import struct
 import warnings
 import zlib
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +17,7 @@ import tifffile
 from PIL import Image, ImageCms, TiffImagePlugin, UnidentifiedImageError
 
 from colornet import profiles
-from colornet.files import atomic
+from colornet.files import FULL, NoRoom, atomic
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
@@ -50,30 +54,74 @@ class Photo(NamedTuple):
     exif: bytes | None = None
 
 
-def find_photos(sources):
-    """The photo files named by files and folders, as `(file, name)` pairs sorted by file.
+class Found(NamedTuple):
+    """What lies in files and folders.
 
-    `name` is the path relative to the folder that was searched, `/` between its parts. Hidden
-    files are left out. A file that was named itself is taken whatever its suffix.
+    photos: `(file, name)` pairs sorted by file; `name` is the path relative to the folder that was
+        searched, `/` between its parts.
+    unopened: `(name, line)` for each folder that cannot be opened, the line telling why.
+    others: how many files of each suffix are of kinds that are not read.
+    """
+
+    photos: list
+    unopened: list
+    others: Counter
+
+    def not_read(self):
+        """The kinds that are not read and their counts as one line, "" if there are none."""
+        kinds = ", ".join(f"{number} {kind}" for kind, number in self.others.most_common())
+        return kinds and f"not read: {kinds}"
+
+
+def search(sources):
+    """What files and folders hold, as `Found`.
+
+    Hidden files and folders are left out, linked folders are counted and not entered. A file that
+    was named itself is taken whatever its suffix. A dead link with a photo's suffix is a photo:
+    whoever put it there expects one, and reading it says what is wrong.
 
     Raises:
         PhotoError: a source that does not exist.
     """
-    found = {}
+    photos, unopened, others = {}, [], Counter()
+
     for source in map(Path, sources):
         if source.is_dir():
-            for file in source.rglob("*"):
-                name = file.relative_to(source)
-                hidden = any(part.startswith(".") for part in name.parts)
-                # A broken link is no file, yet whoever put it there expects a photo.
-                usable = file.is_file() or file.is_symlink() and not file.exists()
-                if file.suffix.lower() in SUFFIXES and not hidden and usable:
-                    found[file] = name.as_posix()
+
+            def closed(error, source=source):
+                line = f"{error.filename}: cannot be opened ({error.strerror}); left out"
+                unopened.append((Path(error.filename).relative_to(source).as_posix(), line))
+
+            for folder, folders, names in os.walk(source, onerror=closed):
+                folders[:] = [name for name in folders if not name.startswith(".")]
+                linked = sum(os.path.islink(os.path.join(folder, name)) for name in folders)
+                others += Counter({"linked folder": linked})
+                for file in (Path(folder, name) for name in names if not name.startswith(".")):
+                    suffix = file.suffix.lower()
+                    if suffix not in SUFFIXES:
+                        others[suffix or "without suffix"] += 1
+                    elif _is_special(file):
+                        others["special file"] += 1
+                    else:
+                        photos[file] = file.relative_to(source).as_posix()
         elif source.exists():
-            found[source] = source.name
+            photos[source] = source.name
         else:
             raise PhotoError(f"{source}: no such file or folder; check the path")
-    return sorted(found.items())
+    return Found(sorted(photos.items()), unopened, others)
+
+
+def _is_special(file):
+    # A pipe would be waited for.
+    try:
+        return not stat.S_ISREG(file.stat().st_mode)
+    except OSError:
+        return False
+
+
+def find_photos(sources):
+    """The photo files among files and folders, as `(file, name)` pairs: those of `search`."""
+    return search(sources).photos
 
 
 def _check(path, width, height, pictures, most):
@@ -242,7 +290,7 @@ def _upright(pixels, orientation):
     return np.ascontiguousarray(np.flip(pixels, flips.get(orientation, ())))
 
 
-def _decode(path, data, most):
+def _decode(path, data, most, short):
     tiff = data.startswith(TIFF_STARTS)
     deep = _deep_tiff(path, data, most) if tiff else None
     if deep:
@@ -250,6 +298,9 @@ def _decode(path, data, most):
         pixels, alpha, icc = deep
     else:
         image = _open(path, data, most)
+        if short and image.format in ("JPEG", "MPO"):
+            scale = short / min(image.size)
+            image.draft(None, [math.ceil(side * scale) for side in image.size])
         if image.format == "PNG" and data[24] == 16:  # the header's bit depth
             pixels, alpha = _decode_png16(data, image)
             icc = image.info.get("icc_profile")
@@ -273,7 +324,7 @@ def _decode(path, data, most):
     )
 
 
-def read_photo(path, most=None):
+def read_photo(path, most=None, short=None):
     """A photo file as a `Photo`: upright, sRGB, its depth, alpha, profile and EXIF kept.
 
     JPEG, PNG, WebP, TIFF and BMP; 1, 8 and 16 bits; grey, palette, RGB, CMYK; with alpha. A
@@ -283,6 +334,8 @@ def read_photo(path, most=None):
     Args:
         path: of the file.
         most: pixels; a larger photo is refused by its header. By default `MAX_PIXELS`.
+        short: pixels; a JPEG may be read at a half, a quarter or an eighth of its size, which
+            takes so much less memory, as long as its short side keeps so many.
 
     Raises:
         PhotoError: missing, empty, damaged or truncated, too large, or of another kind.
@@ -297,7 +350,7 @@ def read_photo(path, most=None):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what matters is raised
-            return _decode(path, data, MAX_PIXELS if most is None else most)
+            return _decode(path, data, MAX_PIXELS if most is None else most, short)
     except PhotoError:
         raise
     # Pillow, zlib, tifffile and struct each have their own words for a damaged file.
@@ -329,6 +382,7 @@ def write_photo(path, photo, quality=95):
     Raises:
         PhotoError: a suffix that is no photo format or cannot hold alpha, 16 bits or so many
             pixels; a folder that cannot be written.
+        NoRoom: the disk is full.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -342,6 +396,10 @@ def write_photo(path, photo, quality=95):
     try:
         with atomic(path) as temporary:
             (_write16 if deep else _write8)(temporary, photo, suffix, quality)
+    except NoRoom as error:
+        if error.errno in FULL:
+            raise  # whatever comes after it would find no room either
+        raise PhotoError(str(error)) from None
     # Pillow tells some limits of a format, such as WebP's 16383 pixels, as ValueError.
     except Exception as error:
         reason = getattr(error, "strerror", None) or _reason(error)
