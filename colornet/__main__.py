@@ -28,7 +28,8 @@ def _download(args):
 
 def _train(args):
     _start_keras()
-    from colornet.training import read_history, train
+    from colornet.outcome import outcome
+    from colornet.training import train
 
     options = {} if args.width is None else dict(width=args.width)
     settings = "size batch_size learning_rate schedule loss optimizer initial".split()
@@ -40,8 +41,7 @@ def _train(args):
     train(
         args.data, args.output, args.model, options, epochs=args.epochs, seed=args.seed, **settings
     )
-    last = read_history(args.output)[-1]
-    print(f"{args.output}: {last['epoch']:.0f} epochs, validation loss {last['val_loss']:.5f}")
+    print(outcome(args.output, args.data))
 
 
 def _evaluate(args):
@@ -318,8 +318,9 @@ def main(argv=None):
     args = parser().parse_args(argv)
     try:
         return args.function(args) or 0
-    except KeyboardInterrupt:
-        print(f"\n{PROG}: interrupted; the same command does what is left", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        left = str(stop) or "the same command does what is left"
+        print(f"\n{PROG}: interrupted; {left}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

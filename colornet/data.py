@@ -453,6 +453,20 @@ def split_files(folder, split):
     return [Path(folder) / "photos" / f"{name}.png" for name in names]
 
 
+def present_files(folder, split):
+    """Those of `split_files` that are there; how many are missing is a line on stderr."""
+    files = split_files(folder, split)
+    there = [file for file in files if file.is_file()]
+    if len(there) < len(files):
+        gone = len(files) - len(there)
+        first = min(set(files) - set(there))
+        _say(
+            f"{first}: missing, with it {gone} of {len(files)} {split} photos; the others are "
+            "used; prepare makes them again"
+        )
+    return there
+
+
 def labels(folder):
     """What each prepared photo is of, as far as its source tells, to learn classes from.
 

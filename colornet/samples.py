@@ -7,8 +7,7 @@ import numpy as np
 import skimage.data
 
 from colornet.colorize import compose, predict_ab
-from colornet.figures import grid
-from colornet.files import atomic
+from colornet.figures import grid, save
 from colornet.metrics import luma, psnr, ssim
 from colornet.photos import Photo, write_photo
 
@@ -60,6 +59,5 @@ def demo(network, out):
             f"coloured: {values[1]:.1f} dB, SSIM {values[3]:.3f}",
             "original",
         ]
-    with atomic(out) as temporary:
-        grid(pictures, titles, columns=3, width=3).savefig(temporary, dpi=100)
+    save(grid(pictures, titles, columns=3, width=3), out)
     return "\n".join(lines)
