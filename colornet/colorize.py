@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from colornet import gamut, lab, reference, steer
 from colornet.hints import SIDE, plant
-from colornet.photos import SUFFIXES, Photo, PhotoError, find_photos, read_photo, write_photo
+from colornet.photos import SUFFIXES, Photo, PhotoError, read_photo, search, write_photo
 
 SHORT_SIDE = 256  # what the networks were trained at
 LONG_SIDE = 1024  # bounds the work on panoramas
@@ -226,15 +226,23 @@ def _painted(photo, ab):
     return Photo(compose(photo.pixels, ab), photo.alpha, photo.icc, photo.exif)
 
 
-def _targets(sources, out, words):
+def _identity(path):
+    """What tells a file from others whatever its path, or None where there is none."""
+    try:
+        found = os.stat(path)
+        return found.st_dev, found.st_ino
+    except OSError:
+        return None
+
+
+def _targets(sources, photos, out, words):
     """Pairs of photo and the paths of its results: its own, and one for each word beside it.
 
     Raises:
-        PhotoError: a missing source, an unfit `out`, two photos that would get the same result
+        PhotoError: an unfit `out`, two photos that would get the same result
             file, or a result that would replace a photo.
     """
     out = Path(out)
-    photos = find_photos(sources)
     single = len(sources) == 1 and not Path(sources[0]).is_dir()
     pairs = {}
     if single and not out.is_dir() and out.suffix.lower() in Image.registered_extensions():
@@ -245,8 +253,8 @@ def _targets(sources, out, words):
         raise PhotoError(f"{out}: is a file; give -o a folder, or, for one photo, a new.png")
     else:
         for file, name in photos:
-            searched = file.parents[name.count("/")].resolve()
-            if searched in out.resolve().parents and out.resolve() in file.resolve().parents:
+            searched, real = file.parents[name.count("/")].resolve(), Path(os.path.realpath(file))
+            if searched in out.resolve().parents and out.resolve() in real.parents:
                 continue  # the result of an earlier run, in a folder inside the source
             target = out / name
             if target.suffix.lower() not in SUFFIXES:
@@ -259,15 +267,19 @@ def _targets(sources, out, words):
         for target in pairs
     ]
     # By device and number, so that links and other spellings of a path are seen through.
-    inputs = {(file.stat().st_dev, file.stat().st_ino) for file in pairs.values() if file.exists()}
+    inputs = {_identity(file) for file in pairs.values()} - {None}
     seen = set()
     for target in (target for paths in results for target in paths):
-        if target.exists() and (target.stat().st_dev, target.stat().st_ino) in inputs:
+        if _identity(target) in inputs:
             raise PhotoError(f"{target}: is a photo to be coloured; choose another place for -o")
         if target in seen:
             raise PhotoError(f"{target}: two results have the same name; colour the photos apart")
         seen.add(target)
     return [*zip(pairs.values(), results)]
+
+
+def _say(line):
+    tqdm.write(f"colornet: {line}", file=sys.stderr)
 
 
 def _results(network, photo, vividness, hints, count, confidence, palette):
@@ -293,8 +305,8 @@ def colorize_files(
 ):
     """Colours photo files into a file or a folder.
 
-    A folder's results keep the names and subfolders of its photos. A bad file is reported on
-    stderr and the rest goes on.
+    A folder's results keep the names and subfolders of its photos. A bad file or folder is
+    reported on stderr and the rest goes on; so are the kinds of files that are not read.
 
     Args:
         network: a Keras model from L to ab.
@@ -309,11 +321,12 @@ def colorize_files(
         palette: as in `predict_ab`.
 
     Returns:
-        A dict of lists of paths, `done`, `kept` (there already) and `failed`.
+        A dict of lists of paths, `done`, `kept` (there already) and `failed`, folders too.
 
     Raises:
         PhotoError: before any work: nothing to colour, a missing source, clashing names, or an
             `out` that cannot be written or would replace a photo.
+        NoRoom: the disk is full.
     """
     if not 1 <= quality <= 100:
         raise PhotoError(f"quality {quality}: choose one from 1 to 100")
@@ -321,9 +334,13 @@ def colorize_files(
     if hints and not takes_hints(network):
         raise ValueError(f"{network.name}: {NO_HINTS}")
     words = [f"variant{number}" for number in range(2, count + 1)] + ["confidence"] * confidence
-    pairs = _targets(sources, out, words)
+    found = search(sources)
+    pairs = _targets(sources, found.photos, out, words)
     if not pairs:
-        raise PhotoError(f"{sources[0]}: no photos found; looked for {', '.join(SUFFIXES)}")
+        for _, line in found.unopened:
+            _say(line)
+        there = "; ".join(filter(None, ["no photos found", found.not_read()]))
+        raise PhotoError(f"{sources[0]}: {there}; looked for {', '.join(SUFFIXES)}")
     if hints and len(pairs) > 1:
         raise PhotoError(f"{sources[0]}: hints are for one photo, here are {len(pairs)}")
     folder = Path(out).parent if pairs[0][1][0] == Path(out) else Path(out)
@@ -354,10 +371,13 @@ def colorize_files(
                     write_photo(target, result, quality)
             return "done", targets[0]
         except PhotoError as error:
-            tqdm.write(f"colornet: {error}", file=sys.stderr)
+            _say(error)
             return "failed", file
 
     report = dict(done=[], kept=[], failed=[])
+    for name, line in found.unopened:
+        _say(line)
+        report["failed"].append(Path(name))
     # Side by side, so that one photo is read or written while another is coloured.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
@@ -368,4 +388,6 @@ def colorize_files(
         except BaseException:
             pool.shutdown(cancel_futures=True)  # those under way become whole
             raise
+    if found.others:
+        _say(found.not_read())
     return report
