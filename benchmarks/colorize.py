@@ -8,7 +8,6 @@ is OpenCV's: JPEG to float32 Lab and back to JPEG, in bands. Prints Markdown tab
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile

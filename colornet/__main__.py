@@ -13,7 +13,6 @@ PROG = "colornet"
 
 
 def _prepare(args):
-    _start_keras()
     from colornet import data
 
     rows = data.prepare(args.photos, args.output, args.size, args.limit)
@@ -30,7 +29,8 @@ def _download(args):
 
 def _train(args):
     _start_keras()
-    from colornet.training import read_history, train
+    from colornet.outcome import outcome
+    from colornet.training import train
 
     options = {} if args.width is None else dict(width=args.width)
     settings = "size batch_size learning_rate schedule loss optimizer initial per_set".split()
@@ -42,8 +42,7 @@ def _train(args):
     train(
         args.data, args.output, args.model, options, epochs=args.epochs, seed=args.seed, **settings
     )
-    last = read_history(args.output)[-1]
-    print(f"{args.output}: {last['epoch']:.0f} epochs, validation loss {last['val_loss']:.5f}")
+    print(outcome(args.output, args.data))
 
 
 def _evaluate(args):

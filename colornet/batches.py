@@ -10,6 +10,7 @@ import numpy as np
 from colornet import lab
 from colornet.data import read_prepared, square
 from colornet.hints import random_hints
+from colornet.photos import PhotoError
 
 
 def augmented(pixels, size, rng):
@@ -93,6 +94,7 @@ class PhotoBatches(keras.utils.PyDataset):
         self.augment, self.hints, self.age, self.mixed = augment, hints, age, mixed
         self.shuffle, self.labels, self.seed = shuffle, labels, seed
         self.per_set, self.sets = per_set, [sets[file.stem] for file in files] if per_set else None
+        self.error = None  # of a photo, which backends wrap beyond recognition
         self.start(epoch=0)
 
     def start(self, epoch):
@@ -125,7 +127,11 @@ class PhotoBatches(keras.utils.PyDataset):
         # In turn: Keras learns from the first two batches that sizes differ.
         size = self.size + 32 * ((index + self.epoch) % 3 - 1) * self.mixed
         fit = (lambda p: augmented(p, size, rng)) if self.augment else (lambda p: square(p, size))
-        return np.stack([fit(read_prepared(file)) for file in self._files(index)])
+        try:
+            return np.stack([fit(read_prepared(file)) for file in self._files(index)])
+        except PhotoError as error:
+            self.error = error
+            raise
 
     def _old(self, L, photos, rng):
         """L with some photos' replaced by that of their grey, perhaps aged, version."""

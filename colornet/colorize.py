@@ -13,10 +13,10 @@ from PIL import Image
 from tqdm import tqdm
 
 from colornet import gamut, lab, reference, steer
-from colornet.errors import one_line, unforeseen
+from colornet.errors import unforeseen
 from colornet.hints import SIDE, plant
-from colornet.photos import SUFFIXES, WRITTEN, Photo, PhotoError
-from colornet.photos import find_photos, read_photo, write_photo
+from colornet.files import NoRoom
+from colornet.photos import SUFFIXES, WRITTEN, Photo, PhotoError, read_photo, search, write_photo
 
 SHORT_SIDE = 256  # what the networks were trained at
 LONG_SIDE = 1024  # bounds the work on panoramas
@@ -248,15 +248,14 @@ def _beside(path, word):
     return path.with_name(f"{path.stem}-{word}{path.suffix}")
 
 
-def _targets(sources, out, words):
+def _targets(sources, photos, out, words):
     """Pairs of photo and the paths of its results: its own, and one for each word beside it.
 
     Raises:
-        PhotoError: a missing source, an unfit `out`, two photos that would get the same result
+        PhotoError: an unfit `out`, two photos that would get the same result
             file, or a result that would replace a photo.
     """
     out = Path(out)
-    photos = find_photos(sources)
     single = len(sources) == 1 and not Path(sources[0]).is_dir()
     pairs = {}
     if single and not out.is_dir() and out.suffix.lower() in Image.registered_extensions():
@@ -267,8 +266,8 @@ def _targets(sources, out, words):
         raise PhotoError(f"{out}: is a file; give -o a folder, or, for one photo, a new.png")
     else:
         for file, name in photos:
-            searched = file.parents[name.count("/")].resolve()
-            if searched in out.resolve().parents and out.resolve() in file.resolve().parents:
+            searched, real = file.parents[name.count("/")].resolve(), Path(os.path.realpath(file))
+            if searched in out.resolve().parents and out.resolve() in real.parents:
                 continue  # the result of an earlier run, in a folder inside the source
             target = out / name
             if target.suffix.lower() not in WRITTEN:
@@ -287,6 +286,10 @@ def _targets(sources, out, words):
             raise PhotoError(f"{target}: two results have the same name; colour the photos apart")
         seen.add(target)
     return [*zip(pairs.values(), results)]
+
+
+def _say(line):
+    tqdm.write(f"colornet: {line}", file=sys.stderr)
 
 
 def _results(network, photo, vividness, hints, count, confidence, palette):
@@ -314,7 +317,8 @@ def colorize_files(
     """Colours photo files into a file or a folder.
 
     A folder's results keep the names and subfolders of its photos. Whatever goes wrong with one
-    file, or is to be told of it, is a line on stderr, and the rest goes on.
+    file or folder, or is to be told of it, is a line on stderr, and the rest goes on; so are the
+    kinds of files that are not read.
 
     Args:
         network: a Keras model from L to ab.
@@ -331,11 +335,12 @@ def colorize_files(
             named NAME-page2 and so on.
 
     Returns:
-        A dict of lists of paths, `done`, `kept` (there already) and `failed`.
+        A dict of lists of paths, `done`, `kept` (there already) and `failed`, folders too.
 
     Raises:
         PhotoError: before any work: nothing to colour, a missing source, clashing names, or an
             `out` that cannot be written or would replace a photo.
+        NoRoom: the disk is full.
     """
     if not 1 <= quality <= 100:
         raise PhotoError(f"quality {quality}: choose one from 1 to 100")
@@ -343,9 +348,13 @@ def colorize_files(
     if hints and not takes_hints(network):
         raise ValueError(f"{network.name}: {NO_HINTS}")
     words = [f"variant{number}" for number in range(2, count + 1)] + ["confidence"] * confidence
-    pairs = _targets(sources, out, words)
+    found = search(sources)
+    pairs = _targets(sources, found.photos, out, words)
     if not pairs:
-        raise PhotoError(f"{sources[0]}: no photos found; looked for {', '.join(SUFFIXES)}")
+        for _, line in found.unopened:
+            _say(line)
+        there = "; ".join(filter(None, ["no photos found", found.not_read()]))
+        raise PhotoError(f"{sources[0]}: {there}; looked for {', '.join(SUFFIXES)}")
     if hints and len(pairs) > 1:
         raise PhotoError(f"{sources[0]}: hints are for one photo, here are {len(pairs)}")
     folder = Path(out).parent if pairs[0][1][0] == Path(out) else Path(out)
@@ -380,9 +389,6 @@ def colorize_files(
                 write_photo(target, result, quality)
         return bool(wanted), photo
 
-    def say(text):
-        tqdm.write(f"colornet: {one_line(text)}", file=sys.stderr)
-
     def do(pair):
         """One photo: what became of it, and its path."""
         file, targets = pair
@@ -396,15 +402,20 @@ def colorize_files(
                 if photo.pictures > 1 and not every_page:
                     notes += (f"the first of {photo.pictures} pictures; --pages all colours each",)
                 if notes:
-                    say(f"{file}: {'; '.join(notes)}")
+                    _say(f"{file}: {'; '.join(notes)}")
             return "done" if wrote else "kept", targets[0]
         except PhotoError as error:
-            say(error)
+            _say(error)
+        except NoRoom:
+            raise
         except Exception as error:  # one photo must not cost the others
-            say(f"{file}: {unforeseen(error)}")
+            _say(f"{file}: {unforeseen(error)}")
         return "failed", file
 
     report = dict(done=[], kept=[], failed=[])
+    for name, line in found.unopened:
+        _say(line)
+        report["failed"].append(Path(name))
     # Side by side, so that one photo is read or written while another is coloured.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
@@ -415,4 +426,6 @@ def colorize_files(
         except BaseException:
             pool.shutdown(cancel_futures=True)  # those under way become whole
             raise
+    if found.others:
+        _say(found.not_read())
     return report

@@ -1,21 +1,25 @@
 """Photos in folders to a prepared set: filtered, without duplicates, split."""
 
 import base64
+import contextlib
 import csv
 import io
 import json
 import os
+import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
+from threading import Condition
 
 import cv2
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
-from colornet.files import atomic, read_journal
-from colornet.photos import PhotoError, find_photos, read_photo
+from colornet.files import atomic, read_journal, room_for
+from colornet.photos import PhotoError, read_photo, search
 
 # Limits of the quality filter, set by looking at the photos on either side of each.
 GREY_CHROMA = 5.0  # ab units: 99 % of the photo lies below it
@@ -30,6 +34,11 @@ RELATED = 0.7  # alike enough to have to share a split
 TEST_SHARE = 0.1
 VALIDATION_SHARE = 0.2  # of what is not test, the paper's validation_split
 
+# Pixels read at the same time; a pixel takes about 13 bytes on its way. A larger photo is read
+# alone, or, if it is a JPEG, at a fraction of its size.
+AT_ONCE = 32_000_000
+
+OUT_OF_REACH = "out of reach"  # a file that may be there the next time
 COLUMNS = "file bytes width height kept reason split photo chroma edge".split()
 
 
@@ -107,12 +116,13 @@ def is_grey(pixels):
     return np.percentile(_chroma(Lab), 99) < GREY_CHROMA
 
 
+def _say(line):
+    tqdm.write(f"colornet: {line}", file=sys.stderr)
+
+
 def _digest(file):
     """A hash of a file's bytes, by which photos of one name and length are told apart."""
-    try:
-        return sha256(file.read_bytes()).hexdigest()[:20]
-    except OSError:  # such a photo is recorded as unreadable
-        return ""
+    return sha256(file.read_bytes()).hexdigest()[:20]
 
 
 def _unseen(named, records):
@@ -122,30 +132,95 @@ def _unseen(named, records):
     seen = Counter((record["file"], record["digest"]) for record in records)
     unseen = []
     for file, name in named:
-        if (name, file.stat().st_size) in lengths:
-            key = name, _digest(file)
-            seen[key] -= 1
-            if seen[key] >= 0:
-                continue
+        with contextlib.suppress(OSError):  # which the look at the photo itself will tell
+            if (name, file.stat().st_size) in lengths:
+                key = name, _digest(file)
+                seen[key] -= 1
+                if seen[key] >= 0:
+                    continue
         unseen.append((file, name))
     return unseen
 
 
-def _examine(file, name, folder, size):
-    """One photo's record; a photo that may stay is written to the prepared folder."""
-    record = dict(file=name, bytes=file.stat().st_size, digest=_digest(file))
-    record |= dict(width="", height="", reason="")
+def _lost(named, records, folder):
+    """Those of `(file, name)` pairs that were kept, and whose prepared photo is gone."""
+    there = {file.stem for file in (folder / "photos").glob("*.png")}
+    kept = (record for record in records if not record["reason"])
+    gone = {(r["file"], r["digest"]) for r in kept if r["photo"] not in there}
+    names, lost = {name for name, _ in gone}, []
+    for file, name in named:
+        with contextlib.suppress(OSError):
+            if name in names and (name, _digest(file)) in gone:
+                lost.append((file, name))
+    return lost
+
+
+class _Memory:
+    """Photos are read side by side only as far as `AT_ONCE` allows."""
+
+    def __init__(self):
+        self.free, self.changed = AT_ONCE, Condition()
+
+    @contextlib.contextmanager
+    def room(self, pixels):
+        pixels = min(pixels, AT_ONCE)
+        with self.changed:
+            self.changed.wait_for(lambda: self.free >= pixels)
+            self.free -= pixels
+        try:
+            yield
+        finally:
+            with self.changed:
+                self.free += pixels
+                self.changed.notify_all()
+
+
+def _header(file):
+    """A photo's width and height by its header, and the short side to read it at, or None."""
     try:
-        pixels = read_photo(file).pixels
+        with Image.open(file) as image:
+            width, height = image.size
+            return width, height, image.format in ("JPEG", "MPO") and width * height > AT_ONCE
+    # A kind that Pillow does not know: it may be large.
+    except Exception:
+        return AT_ONCE, 1, False
+
+
+def _examine(file, name, folder, size, memory):
+    """One photo's record; a photo that may stay is written to the prepared folder."""
+    record = dict(file=name, bytes="", digest="", width="", height="", reason="")
+    try:
+        record |= dict(bytes=file.stat().st_size, digest=_digest(file))
+    except OSError as error:
+        detail = f"{file}: cannot be read ({error.strerror}); left out"
+        return record | dict(reason=OUT_OF_REACH, detail=detail)
+    width, height, reduced = _header(file)
+    # Even reduced, the whole of a progressive JPEG is held, if more tightly.
+    with memory.room(width * height // (4 if reduced else 1)):
+        return record | _judged(file, (width, height) if reduced else None, folder, size)
+
+
+def _judged(file, reduced, folder, size):
+    """What a photo's pixels say: a part of its record.
+
+    `reduced` is None, or the width and height of a JPEG that is read at a fraction of them.
+    """
+    try:
+        pixels = read_photo(file, short=4 * size if reduced else None).pixels
     except PhotoError as error:
-        return record | dict(reason="unreadable", detail=str(error))
-    record |= dict(width=pixels.shape[1], height=pixels.shape[0])
+        return dict(reason="unreadable", detail=str(error))
+    height, width = pixels.shape[:2]
+    if reduced:
+        height, width = sorted(reduced, reverse=height > width)
+    record = dict(width=width, height=height)
     if min(pixels.shape[:2]) < size * 3 // 4:
         return record | dict(reason="too small")
     if pixels.ndim == 2:
         return record | dict(reason="grey")
     pixels = _eight_bits(pixels)
-    identity = sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
+    identity = sha256(repr(pixels.shape).encode())
+    identity.update(np.ascontiguousarray(pixels))
+    identity = identity.hexdigest()
     scale = 256 / min(pixels.shape[:2])
     shape = [max(1, round(scale * side)) for side in pixels.shape[1::-1]]
     view = cv2.resize(pixels, shape, interpolation=cv2.INTER_AREA)
@@ -157,7 +232,8 @@ def _examine(file, name, folder, size):
         record["thumb"] = base64.b64encode(thumb.astype(np.uint8).tobytes()).decode()
         with atomic(folder / "photos" / f"{identity[:20]}.png") as temporary:
             bgr = cv2.cvtColor(square(pixels, size), cv2.COLOR_RGB2BGR)
-            cv2.imwrite(str(temporary), bgr, [cv2.IMWRITE_PNG_COMPRESSION, 3])
+            png = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 3])[1]
+            temporary.write_bytes(png)  # imwrite keeps to itself why it failed
     return record
 
 
@@ -234,7 +310,9 @@ def prepare(sources, folder, size=256, limit=None):
     seen, kept or not, with the reason; `folder/records.jsonl` is the journal from which an
     interrupted run goes on and by which photos added later move none between splits. Photos
     are known by their path relative to the source folder and by their bytes, so that a moved
-    folder is not a new one.
+    folder is not a new one. What cannot be read is a line on stderr and the rest goes on; files
+    out of reach stand in the manifest until they are found. Photos that were kept and whose
+    prepared ones are missing are made again.
 
     Args:
         sources: files and folders; what lies in `folder` is left out.
@@ -248,15 +326,18 @@ def prepare(sources, folder, size=256, limit=None):
 
     Raises:
         PhotoError: a missing source, or a folder prepared at another size.
+        NoRoom: the disk is full; the same call goes on.
     """
     folder = Path(folder)
-    home = folder.resolve()
+    home = os.path.realpath(folder)
+    found = search(sources)
     # A pseudo-random order makes a limited set a fair sample of the whole.
     named = sorted(
-        (pair for pair in find_photos(sources) if home not in pair[0].resolve().parents),
+        (pair for pair in found.photos if Path(home) not in Path(os.path.realpath(pair[0])).parents),
         key=lambda pair: sha256(os.fsencode(pair[1])).digest(),
     )
-    (folder / "photos").mkdir(parents=True, exist_ok=True)
+    with room_for(folder):
+        (folder / "photos").mkdir(parents=True, exist_ok=True)
     journal = folder / "records.jsonl"
     records = read_journal(journal)
     header = dict(size=size)
@@ -266,23 +347,45 @@ def prepare(sources, folder, size=256, limit=None):
     decided = []
     for start in range(1, len(records), 1024):
         decided += kept.decide(records[start : start + 1024])
-    todo = _unseen(named, decided)
-    with open(journal, "a", encoding="utf-8") as log:
+    todo, lost = _unseen(named, decided), _lost(named, decided, folder)
+    if decided and todo:
+        before = f"has {len(decided)} photos from before, of which {len(kept.files)} were kept"
+        _say(f"{folder}: {before}; {len(todo)} more join them")
+    missing, memory = [], _Memory()
+    for name, line in found.unopened:
+        missing.append(dict(file=name, bytes="", reason=OUT_OF_REACH))
+        _say(line)
+
+    def examine(pair):
+        return _examine(*pair, folder, size, memory)
+
+    with room_for(journal), open(journal, "a", encoding="utf-8") as log:
         if not records:
             log.write(json.dumps(header) + "\n")
         bar = tqdm(total=len(named), initial=len(named) - len(todo), unit="photo")
         with bar, ThreadPoolExecutor(os.cpu_count()) as pool:
+            if lost:
+                _say(f"{folder}: {len(lost)} of its photos are missing; they are made again")
+                list(pool.map(examine, lost))
             while todo and not (limit and len(kept.files) >= limit):
                 wanted = min(chunk, limit - len(kept.files)) if limit else chunk
                 part, todo = todo[:wanted], todo[wanted:]
-                new = list(pool.map(lambda pair: _examine(*pair, folder, size), part))
-                log.writelines(json.dumps(record) + "\n" for record in new)
+                new = []
+                for record in pool.map(examine, part):
+                    if record["reason"] in ("unreadable", OUT_OF_REACH):
+                        _say(record["detail"])
+                    if record["reason"] == OUT_OF_REACH:
+                        missing.append(record)
+                    else:
+                        new.append(record)
+                        log.write(json.dumps(record) + "\n")
+                    bar.update()
                 log.flush()
                 decided += kept.decide(new)
-                bar.update(len(new))
+    decided += missing
     rows = [
         {key: record.get(key, "") for key in COLUMNS} | dict(kept=int(not record["reason"]))
-        for record in sorted(decided, key=lambda record: (record["file"], record["bytes"]))
+        for record in sorted(decided, key=lambda record: (record["file"], record["bytes"] or 0))
     ]
     wanted = {row["photo"] for row in rows if row["kept"]}
     for file in (folder / "photos").glob("*.png"):
@@ -298,6 +401,8 @@ def prepare(sources, folder, size=256, limit=None):
     if not manifest.exists() or manifest.read_bytes() != text:
         with atomic(manifest) as temporary:
             temporary.write_bytes(text)
+    if found.others:
+        _say(found.not_read())
     return rows
 
 
@@ -337,6 +442,20 @@ def split_files(folder, split):
     return [Path(folder) / "photos" / f"{name}.png" for name in names]
 
 
+def present_files(folder, split):
+    """Those of `split_files` that are there; how many are missing is a line on stderr."""
+    files = split_files(folder, split)
+    there = [file for file in files if file.is_file()]
+    if len(there) < len(files):
+        gone = len(files) - len(there)
+        first = min(set(files) - set(there))
+        _say(
+            f"{first}: missing, with it {gone} of {len(files)} {split} photos; the others are "
+            "used; prepare makes them again"
+        )
+    return there
+
+
 def labels(folder):
     """What each prepared photo is of, as far as its source tells, to learn classes from.
 
@@ -369,5 +488,5 @@ def read_prepared(file):
     """A prepared photo as uint8 RGB `(size, size, 3)`."""
     pixels = cv2.imread(str(file), cv2.IMREAD_COLOR)
     if pixels is None:
-        raise PhotoError(f"{file}: cannot be read; run prepare again into an empty folder")
+        raise PhotoError(f"{file}: missing or damaged; delete it, then prepare the same photos again")
     return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)

@@ -1,7 +1,7 @@
 """What the model cards of exported networks say about their files; the rest is as in `card`."""
 
 from colornet import steer
-from colornet.colorize import MULTIPLE, SHORT_SIDE
+from colornet.colorize import MULTIPLE
 
 SAVED_MODEL = """It needs TensorFlow and nothing of colornet's. The folder `{version}` is the SavedModel.
 

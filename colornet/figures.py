@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from colornet import bins, lab
+from colornet.files import atomic
 
 
 def grid(pictures, titles=(), columns=4, width=2.2):
@@ -35,13 +36,22 @@ def grid(pictures, titles=(), columns=4, width=2.2):
     return figure
 
 
+def save(figure, path):
+    """Writes a figure atomically, and closes it."""
+    with atomic(path) as temporary:
+        figure.savefig(temporary, dpi=100)
+    plt.close(figure)
+
+
 def curves(history):
-    """Training and validation loss over the epochs; a line where the size changes.
+    """Losses and learning rate over the epochs; a line where the size changes.
 
     Args:
         history: rows as `training.read_history` gives them.
     """
-    figure, axis = plt.subplots(figsize=(6, 3), layout="tight")
+    figure, (axis, below) = plt.subplots(
+        2, figsize=(6, 4), height_ratios=(3, 1), sharex=True, layout="tight"
+    )
     epochs = [row["epoch"] for row in history]
     for key, label in (("loss", "training"), ("val_loss", "validation")):
         axis.plot(epochs, [row[key] for row in history], "o-", markersize=3, label=label)
@@ -50,8 +60,10 @@ def curves(history):
             middle = (before["epoch"] + after["epoch"]) / 2
             axis.axvline(middle, color="grey", linestyle=":")
             axis.text(middle, axis.get_ylim()[1], f" {after['size']} px", va="top", fontsize=8)
-    axis.set(xlabel="epoch", ylabel="loss")
+    axis.set(ylabel="loss")
     axis.legend()
+    below.plot(epochs, [row["learning_rate"] for row in history], "o-", markersize=3, color="grey")
+    below.set(xlabel="epoch", ylabel="learning rate", ylim=(0, None))
     return figure
 
 

@@ -1,6 +1,7 @@
 """Where released networks lie, and files that no kill leaves half-written."""
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -8,6 +9,31 @@ import shutil
 from pathlib import Path
 
 RELEASED = Path(__file__).parents[1] / "saved_models"
+FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk's quota is used up"}
+LIMITS = FULL | {errno.EFBIG: "it would be larger than a file may be here"}
+
+
+class NoRoom(OSError):
+    """A file that found no room; the message is one line that names it and the remedy."""
+
+    def __str__(self):
+        return (
+            f"{self.filename}: cannot be written ({self.strerror}); make room there, then the "
+            "same command goes on"
+        )
+
+
+@contextlib.contextmanager
+def room_for(path):
+    """Whatever in the block finds no room is raised as `NoRoom` for `path`."""
+    try:
+        yield
+    except NoRoom:
+        raise
+    except OSError as error:
+        if error.errno not in LIMITS:
+            raise
+        raise NoRoom(error.errno, LIMITS[error.errno], str(path)) from error
 
 
 def released(model):
@@ -23,15 +49,20 @@ def atomic(path):
     The temporary name keeps the suffixes, since writers choose the format by them, and of a long
     name no more than its end, since a file system's names have a limit. Whatever goes
     wrong in the block, `path` stays as it was and the temporary file or folder is gone.
+
+    Raises:
+        NoRoom: the disk is full.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with room_for(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     mark = f".tmp{secrets.token_hex(4)}."
     end = path.name if len(path.name) < 40 else path.name[len(mark) :]
     temporary = path.with_name(mark + end)
     try:
-        yield temporary
-        os.replace(temporary, path)
+        with room_for(path):
+            yield temporary
+            os.replace(temporary, path)
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)

@@ -2,9 +2,13 @@
 
 import io
 import logging
+import math
+import os
+import stat
 import struct
 import warnings
 import zlib
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +19,7 @@ from PIL import Image, TiffImagePlugin
 
 from colornet import jpeg, profiles, tiff
 from colornet.errors import Unsupported, one_line, reason
-from colornet.files import atomic
+from colornet.files import FULL, NoRoom, atomic
 
 WRITTEN = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 SUFFIXES = (*WRITTEN, ".gif", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".jpx")
@@ -68,30 +72,74 @@ class Photo(NamedTuple):
     pictures: int = 1
 
 
-def find_photos(sources):
-    """The photo files named by files and folders, as `(file, name)` pairs sorted by file.
+class Found(NamedTuple):
+    """What lies in files and folders.
 
-    `name` is the path relative to the folder that was searched, `/` between its parts. Hidden
-    files are left out. A file that was named itself is taken whatever its suffix.
+    photos: `(file, name)` pairs sorted by file; `name` is the path relative to the folder that was
+        searched, `/` between its parts.
+    unopened: `(name, line)` for each folder that cannot be opened, the line telling why.
+    others: how many files of each suffix are of kinds that are not read.
+    """
+
+    photos: list
+    unopened: list
+    others: Counter
+
+    def not_read(self):
+        """The kinds that are not read and their counts as one line, "" if there are none."""
+        kinds = ", ".join(f"{number} {kind}" for kind, number in self.others.most_common())
+        return kinds and f"not read: {kinds}"
+
+
+def search(sources):
+    """What files and folders hold, as `Found`.
+
+    Hidden files and folders are left out, linked folders are counted and not entered. A file that
+    was named itself is taken whatever its suffix. A dead link with a photo's suffix is a photo:
+    whoever put it there expects one, and reading it says what is wrong.
 
     Raises:
         PhotoError: a source that does not exist.
     """
-    found = {}
+    photos, unopened, others = {}, [], Counter()
+
     for source in map(Path, sources):
         if source.is_dir():
-            for file in source.rglob("*"):
-                name = file.relative_to(source)
-                hidden = any(part.startswith(".") for part in name.parts)
-                # A broken link is no file, yet whoever put it there expects a photo.
-                usable = file.is_file() or file.is_symlink() and not file.exists()
-                if file.suffix.lower() in SUFFIXES and not hidden and usable:
-                    found[file] = name.as_posix()
+
+            def closed(error, source=source):
+                line = f"{error.filename}: cannot be opened ({error.strerror}); left out"
+                unopened.append((Path(error.filename).relative_to(source).as_posix(), line))
+
+            for folder, folders, names in os.walk(source, onerror=closed):
+                folders[:] = [name for name in folders if not name.startswith(".")]
+                linked = sum(os.path.islink(os.path.join(folder, name)) for name in folders)
+                others += Counter({"linked folder": linked})
+                for file in (Path(folder, name) for name in names if not name.startswith(".")):
+                    suffix = file.suffix.lower()
+                    if suffix not in SUFFIXES:
+                        others[suffix or "without suffix"] += 1
+                    elif _is_special(file):
+                        others["special file"] += 1
+                    else:
+                        photos[file] = file.relative_to(source).as_posix()
         elif source.exists():
-            found[source] = source.name
+            photos[source] = source.name
         else:
             raise PhotoError(f"{source}: no such file or folder; check the path")
-    return sorted(found.items())
+    return Found(sorted(photos.items()), unopened, others)
+
+
+def _is_special(file):
+    # A pipe would be waited for.
+    try:
+        return not stat.S_ISREG(file.stat().st_mode)
+    except OSError:
+        return False
+
+
+def find_photos(sources):
+    """The photo files among files and folders, as `(file, name)` pairs: those of `search`."""
+    return search(sources).photos
 
 
 def _format(data):
@@ -184,8 +232,9 @@ def _upright(pixels, orientation):
     return np.ascontiguousarray(np.flip(pixels, flips.get(orientation, ())))
 
 
-def _read(kind, data, number, check):
-    """The picture of that number in a file's bytes, as a `Photo`; `check` as in `tiff.read`."""
+def _read(kind, data, number, check, short):
+    """The picture of that number in a file's bytes, as a `Photo`; `check` as in `tiff.read`,
+    `short` as in `read_photo`."""
     if kind == "TIFF":
         pixels, alpha, icc, orientation, bits, pictures = tiff.read(data, number, check)
         _, exif = _exif(kind, data, None)
@@ -197,6 +246,9 @@ def _read(kind, data, number, check):
         pictures = _pictures(image)
         if kind == "JPEG":
             jpeg.check(data)
+        if short and image.format in ("JPEG", "MPO"):
+            scale = short / min(image.size)
+            image.draft(None, [math.ceil(side * scale) for side in image.size])
         if number:  # the first is the one that the file opens with, wherever it lies
             image.seek([n for n in range(pictures) if n != image.tell()][number - 1])
         bits = 1 if image.mode == "1" else 8
@@ -215,7 +267,7 @@ def _read(kind, data, number, check):
     )
 
 
-def read_photo(path, most=None, number=0):
+def read_photo(path, most=None, number=0, short=None):
     """A photo file as a `Photo`: upright, sRGB, its depth, alpha, profile and EXIF kept.
 
     JPEG, PNG, WebP, TIFF, BMP, GIF, JPEG 2000, AVIF, and HEIC where pillow-heif is installed; 1 to
@@ -225,6 +277,8 @@ def read_photo(path, most=None, number=0):
         path: of the file.
         most: pixels; a larger photo is refused by its header. By default `MAX_PIXELS`.
         number: which of several pictures, from 0; previews and thumbnails are not counted.
+        short: pixels; a JPEG may be read at a half, a quarter or an eighth of its size, which
+            takes so much less memory, as long as its short side keeps so many.
 
     Raises:
         PhotoError: missing, empty, damaged or truncated, too large, or of another kind.
@@ -246,7 +300,7 @@ def read_photo(path, most=None, number=0):
             raise PhotoError(f"{path}: {size} is over {limit} megapixels; make it smaller first")
 
     try:
-        return _read(kind, data, number, check)
+        return _read(kind, data, number, check, short)
     except PhotoError:
         raise
     except ModuleNotFoundError as error:
@@ -281,6 +335,7 @@ def write_photo(path, photo, quality=95):
     Raises:
         PhotoError: a suffix that is no photo format or cannot hold alpha, 16 bits or so many
             pixels; a folder that cannot be written.
+        NoRoom: the disk is full.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -294,6 +349,10 @@ def write_photo(path, photo, quality=95):
     try:
         with atomic(path) as temporary:
             (_write16 if deep else _write8)(temporary, photo, suffix, quality)
+    except NoRoom as error:
+        if error.errno in FULL:
+            raise  # whatever comes after it would find no room either
+        raise PhotoError(str(error)) from None
     # Pillow tells some limits of a format, such as WebP's 16383 pixels, as ValueError.
     except Exception as error:
         raise PhotoError(

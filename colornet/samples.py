@@ -1,5 +1,6 @@
 """The photos that scikit-image carries: for the demo, the tests and the notebooks in small."""
 
+import os
 from pathlib import Path
 
 import matplotlib
@@ -7,10 +8,9 @@ import numpy as np
 import skimage.data
 
 from colornet.colorize import compose, predict_ab
-from colornet.figures import grid
-from colornet.files import atomic
+from colornet.figures import grid, save
 from colornet.metrics import luma, psnr, ssim
-from colornet.photos import Photo, write_photo
+from colornet.photos import Photo, PhotoError, write_photo
 
 SAMPLES = ("astronaut", "coffee", "chelsea", "rocket")
 TILED = (*SAMPLES, "immunohistochemistry")
@@ -19,6 +19,30 @@ TILED = (*SAMPLES, "immunohistochemistry")
 def sample(name):
     """One of scikit-image's own photos, uint8 RGB `(H, W, 3)`."""
     return getattr(skimage.data, name)()
+
+
+def given(variable):
+    """The folder that an environment variable names to a notebook, or None.
+
+    A relative one is taken from where Jupyter was started, which is not where the notebook lies.
+
+    Raises:
+        PhotoError: the folder is not there.
+    """
+    if not os.environ.get(variable):
+        return None
+    folder = Path(os.environ[variable])
+    try:
+        import psutil  # comes with Jupyter
+
+        started = Path(psutil.Process().parent().cwd())
+    except (ImportError, AttributeError, psutil.Error):
+        started = Path(os.environ.get("PWD", "."))
+    tried = list(dict.fromkeys([started / folder, Path.cwd() / folder]))
+    for path in tried:
+        if path.is_dir():
+            return str(path)
+    raise PhotoError(f"{variable}={folder}: no folder {' and none '.join(map(str, tried))}")
 
 
 def write_tiles(folder, tile=192):
@@ -60,6 +84,5 @@ def demo(network, out):
             f"coloured: {values[1]:.1f} dB, SSIM {values[3]:.3f}",
             "original",
         ]
-    with atomic(out) as temporary:
-        grid(pictures, titles, columns=3, width=3).savefig(temporary, dpi=100)
+    save(grid(pictures, titles, columns=3, width=3), out)
     return "\n".join(lines)

@@ -2,8 +2,11 @@
 
 import csv
 import importlib.metadata
+import io
 import json
 import platform
+import signal
+import threading
 import time
 from copy import deepcopy
 from pathlib import Path
@@ -12,7 +15,7 @@ import cv2
 import keras
 import numpy as np
 
-from colornet import bins, data, lab, models
+from colornet import bins, data, figures, lab, models
 from colornet.batches import PhotoBatches
 from colornet.files import atomic, released, write_json
 from colornet.models import efficientnet_lite
@@ -59,6 +62,20 @@ def compile_network(network, optimizer, loss, learning_rate):
     return trained
 
 
+class _Memory(io.BytesIO):
+    """A file in memory that Keras takes for one of weights."""
+
+    def __str__(self):
+        return "memory.weights.h5"
+
+
+def _save_weights(model, path):
+    """Writes weights atomically."""
+    with _Memory() as file, atomic(path) as temporary:
+        model.save_weights(file)  # where a disk is full, HDF5 itself ends the process
+        temporary.write_bytes(file.getbuffer())
+
+
 def read_history(run):
     """The epochs of a run so far: a list of dicts of numbers, empty for a new run."""
     path = Path(run) / "history.csv"
@@ -81,7 +98,7 @@ def preview(model, photos, path):
     rgb = keras.ops.convert_to_numpy(lab.lab_to_rgb(lab.from_network(L, ab)))
     strip = np.concatenate(list(np.round(rgb * 255).astype(np.uint8)), axis=1)
     with atomic(path) as temporary:
-        cv2.imwrite(str(temporary), strip[..., ::-1])
+        temporary.write_bytes(cv2.imencode(".png", strip[..., ::-1])[1])
 
 
 class Cosine(keras.callbacks.Callback):
@@ -112,6 +129,7 @@ class _Keep(keras.callbacks.Callback):
         super().__init__()
         self.network, self.run, self.history = network, run, history
         self.size, self.photos = size, photos
+        self.saved = len(history)
 
     def on_epoch_begin(self, epoch, logs=None):
         self.started, self.worked = time.time(), time.process_time()
@@ -136,8 +154,7 @@ class _Keep(keras.callbacks.Callback):
         # Losses at different sizes are not comparable: a new size starts a new best.
         rivals = [r["val_loss"] for r in self.history if r["size"] == self.size]
         if row["val_loss"] < min(rivals, default=float("inf")):
-            with atomic(self.run / "best.weights.h5") as temporary:
-                self.network.save_weights(temporary)
+            _save_weights(self.network, self.run / "best.weights.h5")
         self.history.append(row)
         with atomic(self.run / "history.csv") as temporary:
             with open(temporary, "w", newline="", encoding="utf-8") as file:
@@ -145,8 +162,39 @@ class _Keep(keras.callbacks.Callback):
                 writer.writeheader()
                 writer.writerows(self.history)
         preview(self.network, self.photos, self.run / "previews" / f"{epoch + 1:03d}.png")
-        with atomic(self.run / "last.weights.h5") as temporary:
-            self.model.save_weights(temporary)
+        _save_weights(self.model, self.run / "last.weights.h5")
+        self.saved = epoch + 1
+
+
+class _BetweenSteps(keras.callbacks.Callback):
+    """Holds Ctrl-C back until the end of a step: amid one, TensorFlow would abort the process.
+
+    A second Ctrl-C is not held back.
+    """
+
+    asked = False
+
+    def __enter__(self):
+        self.before = signal.getsignal(signal.SIGINT)
+        main = threading.current_thread() is threading.main_thread()
+        self.holds = main and self.before is signal.default_int_handler
+        if self.holds:
+            signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def __exit__(self, *_):
+        if self.holds:
+            signal.signal(signal.SIGINT, self.before)
+
+    def _ask(self, *_):
+        self.asked = True
+        signal.signal(signal.SIGINT, self.before)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.asked:
+            raise KeyboardInterrupt
+
+    on_test_batch_end = on_train_batch_end
 
 
 def begin(network, initial):
@@ -217,10 +265,11 @@ def train(
     A run folder holds `config.json` (every setting, versions, data fingerprint, and the stages
     that its first weights came from), `history.csv`
     (one row an epoch), `best.weights.h5` (lowest validation loss at the last size),
-    `last.weights.h5` (with the optimizer's state: everything needed to go on) and `previews/`
-    (validation photos after each epoch). Called again, it goes on behind the last whole epoch, at
+    `last.weights.h5` (with the optimizer's state: everything needed to go on), `previews/`
+    (validation photos after each epoch) and at the end `curves.png`. Called again, it goes on behind the last whole epoch, at
     this call's size, batch size and learning rate: training small first and finishing large is
-    two calls. A run that has its epochs is left as it is.
+    two calls. A run that has its epochs is left as it is. Missing photos are counted in a line on
+    stderr, and those that are there are trained on.
 
     Args:
         folder: a prepared set.
@@ -242,7 +291,9 @@ def train(
         The trained network, with the weights of the last epoch.
 
     Raises:
-        PhotoError: no prepared set, or one without training or validation photos.
+        PhotoError: no prepared set, one without training or validation photos, or a damaged one.
+        NoRoom: the disk is full; the last whole epoch is kept.
+        KeyboardInterrupt: after a Ctrl-C; the message says how to go on.
         ValueError: an unknown network, a run begun with another network or other photos, or
             a loss that is no longer a number; the last whole epoch is kept.
     """
@@ -255,7 +306,7 @@ def train(
         raise ValueError(f"no setting {min(unknown)!r}; there are: {', '.join(recipe)}")
     if recipe["mixed"] and recipe["size"] < 64:
         raise ValueError(f"size {recipe['size']}: mixed sizes need 64 or more")
-    files = {split: data.split_files(folder, split) for split in ("train", "validation")}
+    files = {split: data.present_files(folder, split) for split in ("train", "validation")}
     for split, found in files.items():
         if not found:
             raise data.PhotoError(f"{folder}: no {split} photos; prepare more photos")
@@ -320,18 +371,29 @@ def train(
     write_json(config_path, config)
     training.start(done)
     shown = PhotoBatches(files["validation"][:PREVIEWS], recipe["size"], PREVIEWS).photos(0)
-    callbacks = [keras.callbacks.TerminateOnNaN()]
-    callbacks += [_Keep(network, run, history, recipe["size"], shown)]
+    keep, steps = _Keep(network, run, history, recipe["size"], shown), _BetweenSteps()
+    callbacks = [keras.callbacks.TerminateOnNaN(), keep, steps]
     if recipe["schedule"] == "cosine":
         first = stages[-1]["from_epoch"] - 1
         callbacks += [Cosine(recipe["learning_rate"], first, epochs, len(training))]
-    trained.fit(
-        training,
-        validation_data=validation,
-        initial_epoch=done,
-        epochs=epochs,
-        shuffle=False,  # PhotoBatches orders the photos itself
-        callbacks=callbacks,
-        verbose=verbose,
-    )
+    try:
+        with steps:
+            trained.fit(
+                training,
+                validation_data=validation,
+                initial_epoch=done,
+                epochs=epochs,
+                shuffle=False,  # PhotoBatches orders the photos itself
+                callbacks=callbacks,
+                verbose=verbose,
+            )
+    except KeyboardInterrupt:
+        left = f"goes on behind epoch {keep.saved}" if keep.saved else "begins with epoch 1 again"
+        raise KeyboardInterrupt(f"{run}: the same command {left}") from None
+    except Exception:
+        for batches in (training, validation):
+            if batches.error:  # at length in TensorFlow's own error
+                raise batches.error from None
+        raise
+    figures.save(figures.curves(history), run / "curves.png")
     return network

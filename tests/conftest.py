@@ -1,6 +1,7 @@
 """Small photo sets, and one tiny trained network, that several tests share."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -50,6 +51,30 @@ def start(*arguments, **environment):
         text=True,
         preexec_fn=interruptible,
     )
+
+
+def limited(size):
+    """In a child: no file may become larger than `size` bytes."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A function that gives a folder on a disk of so many bytes, where the system lets us."""
+    mounted = []
+
+    def mount(size):
+        folder = tmp_path / "disk"
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", str(folder)]
+        if subprocess.run(command, capture_output=True).returncode:
+            pytest.skip("no right to mount")
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def crops(count, side, seed=0):

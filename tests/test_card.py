@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import TINY
 
-from colornet import card, data, evaluation, lab, metrics, models, training
+from colornet import card, data, evaluation, lab, models, training
 from colornet.batches import PhotoBatches
 from colornet.files import atomic
 

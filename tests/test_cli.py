@@ -11,7 +11,7 @@ import pytest
 from conftest import interruptible, tiny
 from PIL import Image
 
-from colornet import models, samples
+from colornet import samples
 from colornet.__main__ import main
 from colornet.photos import Photo, read_photo, write_photo
 

@@ -4,13 +4,16 @@ import base64
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 
 import cv2
 import numpy as np
 import pytest
-from conftest import crops, start
+from conftest import crops, limited, start
 from PIL import Image
 from skimage import color
 
@@ -331,6 +334,174 @@ def test_split_files_and_summary(prepared):
     assert ["kept", "22"] in [line.split() for line in text.splitlines()]
     with pytest.raises(PhotoError, match="colornet prepare"):
         data.split_files(prepared / "nowhere", "train")
+
+
+# Folders as they are
+
+
+def out_of_reach(folder):
+    """A folder so deep that no path leads to it, which root cannot open either."""
+    folder.mkdir()
+    last = os.open(folder, os.O_RDONLY)
+    for _ in range(18):
+        os.mkdir("d" * 250, dir_fd=last)
+        last, before = os.open("d" * 250, os.O_RDONLY, dir_fd=last), last
+        os.close(before)
+    os.close(last)
+
+
+def test_what_is_out_of_reach_costs_nothing_else(tmp_path, monkeypatch, capsys):
+    photos = tmp_path / "photos"
+    save(photos / "good.png", sample("coffee"))
+    save(photos / "vanishes.png", sample("chelsea"))
+    save(tmp_path / "elsewhere.png", sample("astronaut"))
+    (photos / "dead.jpg").symlink_to("nowhere.jpg")
+    (photos / "loop.png").symlink_to("loop.png")
+    (photos / "linked.png").symlink_to(tmp_path / "elsewhere.png")
+    (photos / "up").symlink_to(tmp_path)
+    (photos / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe0")
+    for name in ("a.mov", "b.MOV", "c.xmp", "readme", ".hidden.png", ".DS_Store"):
+        (photos / name).write_text("no photo")
+    os.mkfifo(photos / "pipe.png")
+    out_of_reach(photos / "deep")
+    look = data.search
+
+    def look_and_lose(sources):
+        found = look(sources)
+        (photos / "vanishes.png").unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(data, "search", look_and_lose)
+    rows = data.prepare([photos], tmp_path / "prepared", size=128)
+    reasons = {row["file"]: row["reason"] for row in rows if not row["file"].startswith("deep")}
+    assert reasons == {
+        "good.png": "", "linked.png": "", "cut.jpg": "unreadable",
+        "dead.jpg": "out of reach", "loop.png": "out of reach", "vanishes.png": "out of reach",
+    }  # fmt: skip
+    (deep,) = (row for row in rows if row["file"].startswith("deep"))
+    assert deep["reason"] == "out of reach"
+    assert "out of reach      4" in " ".join(data.summary(rows).splitlines())
+    lines = [line for line in capsys.readouterr().err.splitlines() if "colornet:" in line]
+    for name in ("dead.jpg", "loop.png", "vanishes.png", "cut.jpg"):
+        (line,) = (line for line in lines if f"{photos / name}: " in line)
+    assert any("cannot be opened (File name too long)" in line for line in lines)
+    closing = lines.pop()
+    assert closing.endswith("2 .mov, 1 linked folder, 1 .xmp, 1 without suffix, 1 special file") or (
+        sorted(closing.partition("not read: ")[2].split(", "))
+        == ["1 .xmp", "1 linked folder", "1 special file", "1 without suffix", "2 .mov"]
+    )
+    assert len(lines) == 5
+    # What comes within reach is taken.
+    save(photos / "nowhere.jpg", sample("rocket"))
+    after = by_file(data.prepare([photos], tmp_path / "prepared", size=128))
+    assert after["dead.jpg"]["kept"] + after["nowhere.jpg"]["kept"] == 1
+    assert sum(row["kept"] for row in after.values()) == 3 and len(after) == 8
+
+
+def prepare_as_typed(source, folder, **options):
+    command = [sys.executable, "-m", "colornet", "prepare", source, "-o", folder, "--size", "128"]
+    return subprocess.run([*map(str, command)], capture_output=True, text=True, **options)
+
+
+def one_error(process):
+    """The one line of an error, behind the progress bar."""
+    assert process.returncode == 1, process.stderr
+    lines = [line for line in process.stderr.splitlines() if "photo/s" not in line and line]
+    assert len(lines) == 1 and lines[0].startswith("colornet: "), process.stderr
+    return lines[0]
+
+
+@pytest.mark.parametrize("size", [2000, 30_000])
+def test_a_file_that_finds_no_room(tiles, tmp_path, size):
+    folder = tmp_path / "prepared"
+    error = one_error(prepare_as_typed(tiles, folder, preexec_fn=lambda: limited(size)))
+    assert f"colornet: {folder}/" in error and "larger than a file may be" in error
+    assert all(np.asarray(Image.open(file)).any() for file in (folder / "photos").iterdir())
+    assert sum(row["kept"] for row in data.prepare([tiles], folder, size=128)) == 22
+
+
+def test_a_full_disk_is_called_that(tiles, small_disk, tmp_path):
+    disk = small_disk(300_000)
+    error = one_error(prepare_as_typed(tiles, disk / "prepared"))
+    assert f"colornet: {disk}/prepared/" in error
+    assert "cannot be written (the disk is full); make room" in error
+    done = len(list((disk / "prepared/photos").iterdir()))
+    assert 0 < done < 22
+    subprocess.run(["mount", "-o", "remount,size=9m", disk], check=True)
+    assert sum(row["kept"] for row in data.prepare([tiles], disk / "prepared", size=128)) == 22
+
+
+def test_a_device_that_is_full(tiles, tmp_path):
+    (tmp_path / "prepared").mkdir()
+    (tmp_path / "prepared/records.jsonl").symlink_to("/dev/full")
+    error = one_error(prepare_as_typed(tiles, tmp_path / "prepared"))
+    assert "records.jsonl: cannot be written (the disk is full)" in error
+
+
+def test_interrupted_as_typed(killed, tmp_path):
+    folder = tmp_path / "prepared"
+    process = start("-m", "colornet", "prepare", killed / "photos", "-o", folder, "--size", 128)
+    while process.poll() is None and not [*folder.glob("photos/*.png")]:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    output = process.communicate()[0]
+    assert process.returncode == 130, output
+    assert output.splitlines()[-1] == "colornet: interrupted; the same command does what is left"
+    assert "Traceback" not in output and not (folder / "manifest.csv").exists()
+    data.prepare([killed / "photos"], folder, size=128)
+    assert data.fingerprint(folder) == data.fingerprint(killed / "whole")
+
+
+def test_photos_that_join_a_set_are_told(tiles, tmp_path, capsys):
+    save(tmp_path / "first" / "a.png", sample("coffee"))
+    data.prepare([tmp_path / "first"], tmp_path / "prepared", size=128)
+    assert "join" not in capsys.readouterr().err
+    data.prepare([tiles], tmp_path / "prepared", size=128)
+    error = capsys.readouterr().err
+    assert "has 1 photos from before, of which 1 were kept; 22 more join them" in error
+
+
+def test_a_missing_photo_is_made_again(prepared, tiles, tmp_path, capsys):
+    folder = shutil.copytree(prepared, tmp_path / "prepared")
+    first, *_ = data.split_files(folder, "train")
+    content = first.read_bytes()
+    first.unlink()
+    assert first not in data.present_files(folder, "train")
+    error = capsys.readouterr().err
+    assert error.startswith(f"colornet: {first}: missing, with it 1 of") and error.count("\n") == 1
+    with pytest.raises(PhotoError, match="missing or damaged; delete it, then prepare"):
+        data.read_prepared(first)
+    data.prepare([tiles], folder, size=128)
+    assert first.read_bytes() == content
+    assert data.fingerprint(folder) == data.fingerprint(prepared)
+
+
+def test_108_megapixels_in_less_than_a_gigabyte(tmp_path):
+    (tmp_path / "photos").mkdir()
+    # Enlarged, not tiled, so that it is no drawing; a second one that is held in memory as a whole.
+    large = Image.fromarray(sample("coffee")).resize((12000, 9000), Image.Resampling.BILINEAR)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    large.save(tmp_path / "photos/turned.jpg", quality=90, exif=exif.tobytes())
+    large.transpose(Image.Transpose.FLIP_TOP_BOTTOM).save(
+        tmp_path / "photos/progressive.jpg", quality=80, progressive=True
+    )
+    for i, pixels in enumerate(crops(8, 220)):
+        save(tmp_path / "photos" / f"{i}.jpg", cv2.resize(pixels, (4000, 4000)), quality=90)
+    code = (
+        "import resource, sys; from colornet.__main__ import main; main(sys.argv[1:]);"
+        "print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    output = tmp_path / "prepared"
+    process = start("-c", code, "prepare", tmp_path / "photos", "-o", output, "--size", "128")
+    text = process.communicate()[0]
+    assert process.returncode == 0, text
+    assert int(text.split("peak")[1]) < 1_000_000, text  # KiB
+    rows = by_file(data.read_manifest(output))
+    assert (rows["turned.jpg"]["width"], rows["turned.jpg"]["height"]) == ("9000", "12000")
+    assert (rows["progressive.jpg"]["width"], rows["progressive.jpg"]["height"]) == ("12000", "9000")
+    assert rows["turned.jpg"]["reason"] in ("", "blurred")
+    assert not [row for row in rows.values() if row["reason"] == "unreadable"]
 
 
 # Batches

@@ -17,7 +17,7 @@ from colornet.batches import PhotoBatches
 from colornet.models import efficientnet_lite
 from colornet.photos import PhotoError
 
-FILES = {"config.json", "history.csv", "best.weights.h5", "last.weights.h5", "previews"}
+FILES = {"config.json", "history.csv", "best.weights.h5", "last.weights.h5", "previews", "curves.png"}
 
 
 def losses(run):
