@@ -13,7 +13,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from colornet import gamut, lab, reference, steer
-from colornet.errors import unforeseen
+from colornet.errors import one_line, unforeseen
 from colornet.hints import SIDE, plant
 from colornet.files import NoRoom
 from colornet.photos import SUFFIXES, WRITTEN, Photo, PhotoError, read_photo, search, write_photo
@@ -289,7 +289,7 @@ def _targets(sources, photos, out, words):
 
 
 def _say(line):
-    tqdm.write(f"colornet: {line}", file=sys.stderr)
+    tqdm.write(f"colornet: {one_line(line)}", file=sys.stderr)
 
 
 def _results(network, photo, vividness, hints, count, confidence, palette):

@@ -1,7 +1,6 @@
 """The networks, one file each. Every one maps L `(batch, H, W, 1)` to ab `(batch, H, W, 2)`."""
 
 import json
-from pathlib import Path
 
 import keras
 
