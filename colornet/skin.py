@@ -20,8 +20,8 @@ from skimage.feature import Cascade
 
 from colornet.metrics import interval
 
-MIN_FACE = 24  # pixels of a side
-MIN_SHARE = 0.4  # of a face's box
+MIN_FACE = 32  # pixels of a side; smaller boxes were mostly wheels, grass and shoulders
+MIN_SHARE = 0.5  # of a face's box
 CR, CB = (133, 173), (77, 127)  # Chai and Ngan 1999, Face segmentation using skin-color map
 # Individual typology angles in degrees, Chardon et al. 1991; between them lies tanned skin.
 LIGHT, DARK = 28, 10
