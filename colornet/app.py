@@ -116,7 +116,7 @@ def check_film(path):
         with open_film(path) as film:
             length = (film.duration or 0) / av.time_base
             stream = film.streams.video[0]
-            frames = length * float(stream.average_rate or 25)
+            frames = length * float(stream.guessed_rate or 25)
             work = frames * (FRAME + PIXEL * stream.width * stream.height)
     except (av.FFmpegError, IndexError):
         return  # no film: colorize_video says so
