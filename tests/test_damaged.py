@@ -16,10 +16,10 @@ from PIL import Image
 from colornet.photos import PhotoError, read_photo
 
 RNG = np.random.default_rng(0)
-Y, X = np.mgrid[:90, :140]
-RGB = np.dstack([X, X + Y, 255 - 2 * Y]) + RNG.integers(0, 20, (90, 140, 3))
+Y, X = np.mgrid[:96, :104]
+RGB = np.dstack([X, X + Y, 255 - 2 * Y]) + RNG.integers(0, 20, (96, 104, 3))
 RGB = np.clip(RGB, 0, 255).astype(np.uint8)
-BITS = (X // 7 + Y // 9) % 2 == RNG.random((90, 140)) // 0.97
+BITS = (X // 7 + Y // 9) % 2 == RNG.random((96, 104)) // 0.97
 DEEP = RGB.astype(np.uint16) * 257
 
 
@@ -141,7 +141,9 @@ def test_no_picture_holds_memory_of_the_process(name, seen):
     assert sum(said.startswith("error") for said in one) >= 15
 
 
-@pytest.mark.parametrize("options", [{}, dict(progressive=True), dict(restart_marker_rows=2)], ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, dict(progressive=True), dict(restart_marker_rows=2)], ids=str
+)
 def test_a_jpeg_that_lacks_its_end_alone_is_taken(options, tmp_path):
     data = pillow(RGB, "JPEG", **options)
     (tmp_path / "a.jpg").write_bytes(data)
