@@ -350,7 +350,7 @@ def prepare(sources, folder, size=256, limit=None):
     todo, lost = _unseen(named, decided), _lost(named, decided, folder)
     if decided and todo:
         before = f"has {len(decided)} photos from before, of which {len(kept.files)} were kept"
-        _say(f"{folder}: {before}; {len(todo)} more join them")
+        _say(f"{folder}: {before}; {len(todo)} more may join them")
     missing, memory = [], _Memory()
     for name, line in found.unopened:
         missing.append(dict(file=name, bytes="", reason=OUT_OF_REACH))

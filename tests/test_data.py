@@ -386,16 +386,15 @@ def test_what_is_out_of_reach_costs_nothing_else(tmp_path, monkeypatch, capsys):
         (line,) = (line for line in lines if f"{photos / name}: " in line)
     assert any("cannot be opened (File name too long)" in line for line in lines)
     closing = lines.pop()
-    assert closing.endswith("2 .mov, 1 linked folder, 1 .xmp, 1 without suffix, 1 special file") or (
-        sorted(closing.partition("not read: ")[2].split(", "))
-        == ["1 .xmp", "1 linked folder", "1 special file", "1 without suffix", "2 .mov"]
-    )
+    assert sorted(closing.partition("not read: ")[2].split(", ")) == [
+        "1 .xmp", "1 linked folder", "1 special file", "1 without suffix", "2 .mov"
+    ]  # fmt: skip
     assert len(lines) == 5
     # What comes within reach is taken.
     save(photos / "nowhere.jpg", sample("rocket"))
     after = by_file(data.prepare([photos], tmp_path / "prepared", size=128))
     assert after["dead.jpg"]["kept"] + after["nowhere.jpg"]["kept"] == 1
-    assert sum(row["kept"] for row in after.values()) == 3 and len(after) == 8
+    assert sum(row["kept"] for row in after.values()) == 3 and len(after) == 7
 
 
 def prepare_as_typed(source, folder, **options):
@@ -406,7 +405,7 @@ def prepare_as_typed(source, folder, **options):
 def one_error(process):
     """The one line of an error, behind the progress bar."""
     assert process.returncode == 1, process.stderr
-    lines = [line for line in process.stderr.splitlines() if "photo/s" not in line and line]
+    lines = [line for line in process.stderr.splitlines() if line.strip() and "/22 [" not in line]
     assert len(lines) == 1 and lines[0].startswith("colornet: "), process.stderr
     return lines[0]
 
@@ -431,13 +430,6 @@ def test_a_full_disk_is_called_that(tiles, small_disk, tmp_path):
     assert sum(row["kept"] for row in data.prepare([tiles], disk / "prepared", size=128)) == 22
 
 
-def test_a_device_that_is_full(tiles, tmp_path):
-    (tmp_path / "prepared").mkdir()
-    (tmp_path / "prepared/records.jsonl").symlink_to("/dev/full")
-    error = one_error(prepare_as_typed(tiles, tmp_path / "prepared"))
-    assert "records.jsonl: cannot be written (the disk is full)" in error
-
-
 def test_interrupted_as_typed(killed, tmp_path):
     folder = tmp_path / "prepared"
     process = start("-m", "colornet", "prepare", killed / "photos", "-o", folder, "--size", 128)
@@ -458,7 +450,7 @@ def test_photos_that_join_a_set_are_told(tiles, tmp_path, capsys):
     assert "join" not in capsys.readouterr().err
     data.prepare([tiles], tmp_path / "prepared", size=128)
     error = capsys.readouterr().err
-    assert "has 1 photos from before, of which 1 were kept; 22 more join them" in error
+    assert "has 1 photos from before, of which 1 were kept; 22 more may join them" in error
 
 
 def test_a_missing_photo_is_made_again(prepared, tiles, tmp_path, capsys):

@@ -2,7 +2,9 @@
 
 import json
 import os
+import resource
 import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -11,10 +13,13 @@ import numpy as np
 import pytest
 from conftest import SMALL, TINY, start, tiny
 from PIL import Image
+from skimage import color
 
 from colornet import bins, data, models, training
 from colornet.batches import PhotoBatches
+from colornet.files import NoRoom
 from colornet.models import efficientnet_lite
+from colornet.outcome import outcome
 from colornet.photos import PhotoError
 
 FILES = {"config.json", "history.csv", "best.weights.h5", "last.weights.h5", "previews", "curves.png"}
@@ -167,6 +172,65 @@ def test_sets_without_photos_are_refused(prepared, tmp_path):
     with pytest.raises(PhotoError, match="no validation photos"):
         training.train(other, tmp_path / "run", verbose=0, **TINY)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_missing_photo_is_a_line_and_a_damaged_one_too(prepared, tmp_path, capfd):
+    folder = shutil.copytree(prepared, tmp_path / "prepared")
+    gone, *_, spoilt = data.split_files(folder, "train")
+    gone.unlink()
+    training.train(folder, tmp_path / "run", epochs=1, verbose=0, **TINY)
+    (line,) = (line for line in capfd.readouterr().err.splitlines() if "colornet:" in line)
+    assert f"{gone}: missing, with it 1 of 17 train photos" in line
+    assert json.loads((tmp_path / "run/config.json").read_text())["photos"]["train"] == 16
+    spoilt.write_bytes(b"no photo")
+    with pytest.raises(PhotoError, match="damaged") as error:
+        training.train(folder, tmp_path / "run", epochs=2, verbose=0, **TINY)
+    assert str(error.value).startswith(f"{spoilt}: ") and "\n" not in str(error.value)
+
+
+def test_a_full_disk_leaves_the_last_epoch(begun, prepared, tmp_path):
+    folder = shutil.copytree(begun, tmp_path / "run")
+    state = (folder / "last.weights.h5").read_bytes()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(state) // 2, before[1]))
+    try:
+        with pytest.raises(NoRoom, match=r"weights\.h5: cannot be written") as error:
+            training.train(prepared, folder, epochs=2, verbose=0, **TINY)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "\n" not in str(error.value)
+    assert (folder / "last.weights.h5").read_bytes() == state
+    training.train(prepared, folder, epochs=2, verbose=0, **TINY)
+    assert [row["epoch"] for row in training.read_history(folder)] == [1, 2]
+
+
+def test_interrupted_as_typed(prepared, tmp_path):
+    folder = tmp_path / "run"
+    arguments = "--model encoder_decoder --width 8 --size 64 --batch-size 4 --epochs 500".split()
+    process = start("-m", "colornet", "train", prepared, *arguments, "-o", folder)
+    while process.poll() is None and not (folder / "last.weights.h5").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    output = process.communicate()[0]
+    assert process.returncode == 130, output
+    done = len(training.read_history(folder))
+    line = f"colornet: interrupted; {folder}: the same command goes on behind epoch {done}"
+    assert output.splitlines()[-1] == line
+
+
+def test_outcome_stands_beside_grey(run, prepared):
+    history = training.read_history(run)
+    best = min(history, key=lambda row: row["val_loss"])
+    first, second = outcome(run, prepared).splitlines()
+    assert f"6 epochs; the best is {best['epoch']}, validation loss {best['val_loss']:.5f}" in first
+    L, ab = PhotoBatches(data.split_files(prepared, "validation"), 64)[0]
+    assert float(first.rpartition("grey's ")[2]) == pytest.approx(np.mean(ab**2), abs=1e-5)
+    Lab = np.concatenate([(L + 1) * 50, 0 * ab], axis=-1), np.concatenate([(L + 1) * 50, ab * 110], -1)
+    grey, true = (np.round(color.lab2rgb(x) * 255) for x in Lab)
+    psnr = [10 * np.log10(255**2 / np.mean((a - b) ** 2)) for a, b in zip(grey, true)]
+    assert "on 3 validation photos of 64x64" in second
+    said = float(second.rpartition("grey ")[2].split()[0])
+    assert said == pytest.approx(np.mean(psnr), abs=0.05)
 
 
 def test_a_loss_that_explodes_leaves_the_last_epoch(begun, prepared, tmp_path):
