@@ -634,8 +634,9 @@ def test_an_error_names_the_film_and_closes_what_is_open(beginner, tmp_path, mon
     source = talkie(tmp_path / "a.avi", [("pcm_s16le", "stereo", 8000)], "mjpeg", scene(48, 64, 40))
     monkeypatch.setattr("colornet.video.X264", {"preset": "none"})  # which no encoder opens with
     before = set(threading.enumerate())
-    with pytest.raises(ValueError, match="a.avi: cannot be coloured"):
+    with pytest.raises(ValueError, match="a.avi: cannot be coloured") as held:
         colorize_video(beginner, source, tmp_path / "out.mp4", steady=False)
+    assert held.tb  # a traceback keeps alive what only the end of its names would close
     new = [thread.name for thread in set(threading.enumerate()) - before]
     assert not [name for name in new if "Pool" in name]
     assert [path.name for path in tmp_path.iterdir()] == ["a.avi"]
