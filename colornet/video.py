@@ -19,7 +19,9 @@ from colornet.colorize import compose, predict_ab, working_size
 from colornet.files import atomic
 from colornet.streams import Carried, is_cover, new_film, open_film
 
-X264 = {"crf": "17", "preset": "veryfast"}  # hardly to be told from the original
+# Hardly to be told from the original; no B-frames, so that the last picture is also the last packet:
+# mp4 holds the last packet as long as it says.
+X264 = {"crf": "17", "preset": "veryfast", "bf": "0"}
 BT709 = dict(colorspace=1, color_primaries=1, color_trc=1, color_range=1)
 HDR = 16, 18  # PQ and HLG, as H.273 numbers them
 RATE, FASTEST = 25, 250  # frames a second: where a film does not tell; that timecodes can count
