@@ -363,7 +363,7 @@ def test_one_photo_into_another_format(folder, network, tmp_path):
 
 def test_no_photos(network, tmp_path):
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(PhotoError, match="no photos found; looked for .jpg"):
+    with pytest.raises(PhotoError, match="no photos found; not read: 1 .txt; looked for .jpg"):
         colorize_files(network, [tmp_path], tmp_path / "out")
     with pytest.raises(PhotoError, match="gone: no such file or folder"):
         colorize_files(network, [tmp_path / "gone"], tmp_path / "out")
