@@ -72,7 +72,9 @@ def _kind(page):
     most = max(bits)
     if kind not in CHANNELS or page.sampleformat not in (1, 4) or most > 16:
         raise Unsupported(f"{most}-bit {said} ({page.dtype})")
-    if len(bits) > 1 or page.imagedepth > 1 or page.samplesperpixel < CHANNELS[kind]:
+    if page.imagedepth > 1:
+        raise Unsupported(f"{page.imagedepth} layers of depth")
+    if len(bits) > 1 or page.samplesperpixel < CHANNELS[kind]:
         raise Unsupported(f"{said} of {page.samplesperpixel} channels, {page.bitspersample} bits")
     if kind == "YCBCR" and (page.compression not in JPEG or page.planarconfig != 1):
         raise Unsupported("YCbCr without JPEG")

@@ -287,6 +287,7 @@ def test_an_unforeseen_error_costs_one_photo_alone(folder, network, tmp_path, mo
         return read_photo(file, **options)
 
     monkeypatch.setattr(colorize, "read_photo", read)
+    monkeypatch.setattr(errors, "_log", None)  # a file of this test's own
     report = colorize_files(network, [folder], tmp_path / "out")
     assert len(report["done"]) == 2 and folder / "in/b.jpg" in report["failed"]
     (line,) = [said for said in capsys.readouterr().err.splitlines() if "b.jpg" in said]
@@ -294,7 +295,6 @@ def test_an_unforeseen_error_costs_one_photo_alone(folder, network, tmp_path, mo
     log = Path(line.rsplit(" ", 1)[1])
     assert "Traceback" in log.read_text() and 'raise RuntimeError("no' in log.read_text()
     log.unlink()
-    monkeypatch.setattr(errors, "_log", None)
 
 
 def test_each_page(network, tmp_path, capsys):

@@ -161,16 +161,13 @@ def raw(file):
     (lambda file: tifffile.imwrite(file, SAMPLES[..., 0].astype(np.int16)), "16-bit grey (int16)"),
     (lambda file: tifffile.imwrite(file, SAMPLES[..., :3], photometric="cielab"), "CIELAB"),
     (lambda file: tifffile.imwrite(file, SAMPLES[..., 0], photometric="cfa"), "CFA"),
-    (lambda file: tifffile.imwrite(file, SAMPLES[None, ..., 0], volumetric=True, tile=(1, 16, 16)),
-     None),
+    (lambda file: tifffile.imwrite(file, np.stack([SAMPLES[..., 0]] * 2), volumetric=True,
+                                   tile=(2, 16, 16)), "2 layers of depth"),
     (ycbcr, "YCbCr without JPEG"),
     (raw, "a raw photo behind a preview"),
 ])  # fmt: skip
 def test_kinds_that_are_not_read_are_called_so(make, said, tmp_path):
     make(tmp_path / "a.tif")
-    if said is None:
-        assert read_photo(tmp_path / "a.tif").pixels.shape == (HEIGHT, WIDTH)
-        return
     with pytest.raises(PhotoError, match="a TIFF of a kind that is not read") as error:
         read_photo(tmp_path / "a.tif")
     assert said in str(error.value) and "; save it as 8- or 16-bit" in str(error.value)
