@@ -42,7 +42,8 @@ def given(variable):
     for path in tried:
         if path.is_dir():
             return str(path)
-    raise PhotoError(f"{variable}={folder}: no folder {' and none '.join(map(str, tried))}")
+    names = " and none ".join(map(str, tried))
+    raise PhotoError(f"{variable}={folder}: no folder {names}; give it from the root on")
 
 
 def write_tiles(folder, tile=192):

@@ -71,9 +71,10 @@ class _Memory(io.BytesIO):
 
 def _save_weights(model, path):
     """Writes weights atomically."""
-    with _Memory() as file, atomic(path) as temporary:
-        model.save_weights(file)  # where a disk is full, HDF5 itself ends the process
-        temporary.write_bytes(file.getbuffer())
+    file = _Memory()
+    model.save_weights(file)  # on a full disk, HDF5 itself would end the process
+    with atomic(path) as temporary:
+        temporary.write_bytes(file.getvalue())
 
 
 def read_history(run):

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -81,3 +83,22 @@ def test_notebook_is_fit_to_be_shown(path):
     assert any("image/jpeg" in out.get("data", {}) for cell in code for out in cell["outputs"])
     assert not any(out["output_type"] == "error" for cell in code for out in cell["outputs"])
     assert path.stat().st_size < 1e6 and "widgets" not in notebook["metadata"]
+
+
+def test_a_relative_folder_is_taken_from_where_jupyter_was_started(tmp_path, monkeypatch):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "photos").mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(Path(samples.__file__).parents[1]))
+    monkeypatch.setenv("PWD", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    code = "from colornet.samples import given; print(given('COLORNET_DATA'))"
+
+    def told(folder):
+        monkeypatch.setenv("COLORNET_DATA", folder)
+        command = [sys.executable, "-c", code]
+        return subprocess.run(command, cwd="notebooks", capture_output=True, text=True)
+
+    assert told("photos").stdout.strip() == str(tmp_path / "photos")
+    both = f"no folder {tmp_path / 'gone'} and none {tmp_path / 'notebooks/gone'}; give it"
+    assert both in told("gone").stderr.splitlines()[-1]
+    assert told("").stdout.strip() == "None"
