@@ -1,4 +1,4 @@
-"""What a film carries beside its moving pictures, as mp4 holds it: sound, subtitles, covers, tags."""
+"""What a film carries beside moving pictures, as mp4 holds it: sound, subtitles, covers, tags."""
 
 import contextlib
 import io
@@ -31,7 +31,7 @@ RENAMED = {
 }
 
 
-# A file is meant by its name, also where it is like an address; tags go on as the bytes that they are.
+# `file:` below: a name is a file's, also where it is like an address. Tags go on byte for byte.
 TAGS = dict(metadata_errors="surrogateescape")
 
 
@@ -193,7 +193,8 @@ def _name(layout):
     count = layout.nb_channels
     if count > 8:
         return None
-    return av.AudioLayout(f"{count}c").name if count < 3 or "channels" in layout.name else layout.name
+    unnamed = count < 3 or "channels" in layout.name
+    return av.AudioLayout(f"{count}c").name if unnamed else layout.name
 
 
 def _layout(layout):
@@ -248,7 +249,7 @@ class Carried:
     def __init__(self, film, pictures):
         self._film, self._pictures = film, pictures
         others = [stream for stream in film.streams if stream.index != pictures.index]
-        others.sort(key=is_cover)  # in mp4 they are no tracks: behind them, the others keep their place
+        others.sort(key=is_cover)  # no tracks in mp4: behind them, the others keep their place
         found = {stream: _carrier(stream) for stream in others}
         self.streams = [stream for stream, carrier in found.items() if carrier]
         self._found, self._carriers, self._pairs = found, {}, []
@@ -290,7 +291,7 @@ class Carried:
             yield from carrier.rest()
 
     def left_out(self, new):
-        """What the film has and another open file, made from it, has not: a word or two for each."""
+        """What the film has and an open file made from it has not: a word or two for each."""
         chapters = self._film.chapters()
         there = {key.lower() for of in (new, *new.streams) for key in of.metadata}
         lost = [f"{len(chapters)} chapters"] if len(new.chapters()) < len(chapters) else []

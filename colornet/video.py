@@ -19,8 +19,8 @@ from colornet.colorize import compose, predict_ab, working_size
 from colornet.files import atomic
 from colornet.streams import Carried, is_cover, new_film, open_film
 
-# Hardly to be told from the original; no B-frames, so that the last picture is also the last packet:
-# mp4 holds the last packet as long as it says.
+# Hardly to be told from the original; no B-frames, so that the last picture is also the last
+# packet: mp4 shows that one as long as it says.
 X264 = {"crf": "17", "preset": "veryfast", "bf": "0"}
 BT709 = dict(colorspace=1, color_primaries=1, color_trc=1, color_range=1)
 HDR = 16, 18  # PQ and HLG, as H.273 numbers them
@@ -43,7 +43,7 @@ def _turn(frame):
 
 
 def _upright(frames, time_base):
-    """Frames in RGB, all of the first one's size: whole where interlaced, turned as the camera was."""
+    """Frames in RGB, all of the first one's size: whole where interlaced, then turned."""
     graph, shape, size = None, None, None
 
     def ready():
