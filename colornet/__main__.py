@@ -391,5 +391,15 @@ def main(argv=None):
         return 1
 
 
+def run():
+    """The command as a process of its own."""
+    code = main()
+    if code == 130:  # at an orderly exit, TensorFlow's threads that still work would abort it
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

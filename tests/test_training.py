@@ -378,7 +378,7 @@ def test_initial_run_gives_the_layers_that_agree(own, prepared, tmp_path, kind):
 def test_initial_may_be_a_path_and_is_written_down(run, prepared, tmp_path, kind):
     start_from = TINY | dict(initial=kind(run), verbose=0)
     training.train(prepared, tmp_path / "run", epochs=1, **start_from)
-    assert json.loads((tmp_path / "run/config.json").read_text())["initial"] == str(run)
+    assert json.loads((tmp_path / "run/config.json").read_text())["initial"] == run.name
     # Begun where the other run ended, not with fresh weights.
     assert losses(tmp_path / "run")[0, 0] < losses(run)[1, 0]
     training.train(prepared, tmp_path / "run", epochs=1, **start_from)  # the same, so it may go on

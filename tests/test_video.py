@@ -625,7 +625,7 @@ def test_a_killed_run_leaves_no_film(clip, tmp_path):
     assert process.returncode == 130
     target = tmp_path / "out.mp4"
     assert output.splitlines()[-1] == f"colornet: interrupted; {target} was not written"
-    ours = re.compile(r"(.*(frame/s|frame \[|\?frame).*|colornet: .*)?")  # the bar's, and the last
+    ours = re.compile(r"(.*(frame/s|s/frame|frame \[|\?frame).*|colornet: .*)?")  # the bar's, and the last
     assert all(ours.fullmatch(line) for line in output.splitlines())
     assert not list(tmp_path.iterdir())
 
