@@ -60,6 +60,8 @@ class Photo(NamedTuple):
     alpha: `(H, W)` of the same dtype, or None.
     icc: the file's RGB colour profile as bytes, or None; the pixels are sRGB all the same.
     exif: the file's EXIF block as bytes, orientation taken out, or None.
+    dpi: dots an inch across and down, as the file says, or None.
+    comment: a JPEG's, bytes, or None.
     notes: what a person should be told of it, sentences without a full stop.
     pictures: how many the file holds.
     """
@@ -68,6 +70,8 @@ class Photo(NamedTuple):
     alpha: np.ndarray | None = None
     icc: bytes | None = None
     exif: bytes | None = None
+    dpi: tuple | None = None
+    comment: bytes | None = None
     notes: tuple = ()
     pictures: int = 1
 
@@ -191,6 +195,22 @@ def _exif(kind, data, image):
         return orientation, None
 
 
+def _dpi(exif, image):
+    """Dots an inch across and down, by Pillow's image or else by the EXIF block of a TIFF."""
+    if image is not None:
+        found = image.info.get("dpi")
+    else:
+        tags = Image.Exif()
+        tags.load(exif or b"")
+        inches = {2: 1, 3: 2.54}.get(tags.get(0x0128, 2))
+        found = inches and [inches * tags.get(tag, 0) for tag in (0x011A, 0x011B)]
+    try:
+        sides = tuple(float(side) for side in found)
+        return sides if len(sides) == 2 and 1 <= min(sides) and max(sides) < 1e5 else None
+    except (TypeError, ValueError, ZeroDivisionError):  # none, or of no sense
+        return None
+
+
 def _split(pixels, alpha):
     """Colours and alpha of `(H, W)` or `(H, W, channels)`, alpha being the last channel."""
     colours, alpha = (pixels[..., :-1], pixels[..., -1]) if alpha else (pixels, None)
@@ -235,6 +255,7 @@ def _upright(pixels, orientation):
 def _read(kind, data, number, check, short):
     """The picture of that number in a file's bytes, as a `Photo`; `check` as in `tiff.read`,
     `short` as in `read_photo`."""
+    image = None
     if kind == "TIFF":
         pixels, alpha, icc, orientation, bits, pictures = tiff.read(data, number, check)
         _, exif = _exif(kind, data, None)
@@ -255,6 +276,7 @@ def _read(kind, data, number, check, short):
         pixels, alpha = _decode(kind, data, image)
         icc = _profile(kind, data, image)
         orientation, exif = _exif(kind, data, image)
+    dpi = _dpi(exif, image)
     notes = ["1 bit: black and white take no colour; scan it in grey"] if bits == 1 else []
     pixels, icc, note = profiles.to_srgb(pixels, icc)
     return Photo(
@@ -262,13 +284,15 @@ def _read(kind, data, number, check, short):
         None if alpha is None else _upright(alpha, orientation),
         icc,
         exif,
+        dpi[::-1] if dpi and orientation in (5, 6, 7, 8) else dpi,
+        None if image is None else image.info.get("comment"),
         (*notes, note) if note else tuple(notes),
         pictures,
     )
 
 
 def read_photo(path, most=None, number=0, short=None):
-    """A photo file as a `Photo`: upright, sRGB, its depth, alpha, profile and EXIF kept.
+    """A photo file as a `Photo`: upright, sRGB, its depth, alpha, profile, EXIF and dots an inch kept.
 
     JPEG, PNG, WebP, TIFF, BMP, GIF, JPEG 2000, AVIF, and HEIC where pillow-heif is installed; 1 to
     16 bits; grey, palette, RGB, CMYK; with alpha. A colour profile is followed, see `profiles`.
@@ -383,6 +407,10 @@ def _write8(path, photo, suffix, quality):
         options["icc_profile"] = photo.icc
     if photo.exif and suffix != ".bmp":
         options["exif"] = photo.exif
+    if photo.dpi and suffix != ".webp":
+        options["dpi"] = photo.dpi
+    if photo.comment and suffix in (".jpg", ".jpeg"):
+        options["comment"] = photo.comment
     image.save(path, **options)
 
 
@@ -401,6 +429,9 @@ def _write16(path, photo, suffix, quality):
     chunks = _chunk(b"iCCP", b"icc\0\0" + zlib.compress(photo.icc)) if photo.icc else b""
     if photo.exif:
         chunks += _chunk(b"eXIf", photo.exif.removeprefix(b"Exif\0\0"))
+    if photo.dpi:
+        dots = [round(side / 0.0254) for side in photo.dpi]  # a metre
+        chunks += _chunk(b"pHYs", struct.pack(">IIB", *dots, 1))
     path.write_bytes(data[:33] + chunks + data[33:])
 
 
@@ -421,6 +452,8 @@ def _tiff(pixels, photo):
             tags[tag] = exif.get_ifd(tag) if tag in (0x8769, 0x8825) else exif[tag]
             if tag == 0x8769:
                 tags[tag].pop(0xA005, None)  # a pointer to where nothing is any more
+    if photo.dpi and 282 not in tags:
+        tags[282], tags[283], tags[296] = *photo.dpi, 2
     tags[256], tags[257] = pixels.shape[1], pixels.shape[0]
     tags[258] = (8 * pixels.itemsize,) * channels
     tags[259] = 8  # deflate

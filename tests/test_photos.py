@@ -743,3 +743,28 @@ def test_find_photos(tmp_path):
     assert [file for file, _ in found] == sorted(file for file, _ in found)
     with pytest.raises(PhotoError, match="nowhere: no such file or folder"):
         find_photos([tmp_path / "nowhere"])
+
+
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".bmp"])
+@pytest.mark.parametrize("source", ["a.jpg", "a.png", "a.tif", "turned.jpg"])
+def test_dots_an_inch_and_the_comment_are_kept(tmp_path, source, suffix, deep):
+    if deep and suffix in (".jpg", ".bmp"):
+        pytest.skip("holds no 16 bits")
+    exif, options = Image.Exif(), {}
+    if source == "turned.jpg":
+        exif[0x0112] = 6
+    if source.endswith("jpg"):
+        options = dict(comment=b"Grandmother, 1931", exif=exif.tobytes())
+    Image.fromarray(np.full((40, 60, 3), 90, np.uint8)).save(
+        tmp_path / source, dpi=(600, 300), **options
+    )
+    photo = read_photo(tmp_path / source)
+    if deep:
+        photo = photo._replace(pixels=photo.pixels.astype(np.uint16) * 257)
+    write_photo(tmp_path / f"new{suffix}", photo)
+    with Image.open(tmp_path / f"new{suffix}") as new:
+        expected = (300, 600) if source == "turned.jpg" else (600, 300)
+        assert [float(side) for side in new.info["dpi"]] == pytest.approx(expected, rel=1e-3)
+        if suffix == ".jpg" and source.endswith("jpg"):
+            assert new.info["comment"] == b"Grandmother, 1931"
