@@ -186,6 +186,12 @@ def _write_per_photo(path, photos):
             writer.writerows([name, row, *values] for name, *values in zip(names, *columns))
 
 
+def _first_weights(config):
+    """What training began with; a run that began with another's weights goes on from its stages."""
+    stages = config.get("before") or [config]
+    return stages[0].get("initial") or "random"
+
+
 def _stages(config, history):
     lines = [
         "| epochs | size | batch | learning rate | random crops | minutes | photos |",
@@ -236,7 +242,7 @@ def card(folder, network, form=KERAS):
         training = TRAINING.format(
             optimizer=_optimizer(config["optimizer"]),
             loss=config["loss"],
-            initial=config.get("initial") or "random",
+            initial=_first_weights(config),
             versions=", ".join(f"{tool} {version}" for tool, version in config["versions"].items()),
             stages=_stages(config, read_history(folder)),
             photos=f"{photos['train']:,} photos for training, {photos['validation']:,} for validation.",

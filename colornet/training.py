@@ -218,14 +218,17 @@ def begin(network, initial):
 
 
 def told_stages(config, history):
-    """The stages of a run: dicts of their settings, with `to_epoch`, `minutes` and `photos`."""
+    """A run's stages: dicts of settings, with `to_epoch`, `minutes`, `photos` and `initial`."""
     starts = [stage["from_epoch"] for stage in config["stages"]] + [len(history) + 1]
     told = []
     for stage, end in zip(config["stages"], starts[1:]):
         rows = history[stage["from_epoch"] - 1 : end - 1]
         minutes = round(sum(row["seconds"] for row in rows) / 60, 1)
         photos = config["photos"]["train"]
-        told.append(stage | dict(to_epoch=end - 1, minutes=minutes, photos=photos))
+        told.append(
+            stage
+            | dict(to_epoch=end - 1, minutes=minutes, photos=photos, initial=config.get("initial"))
+        )
     return told
 
 
