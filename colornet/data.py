@@ -18,7 +18,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from colornet.files import atomic, read_journal, room_for
+from colornet.errors import unforeseen
+from colornet.files import NoRoom, atomic, read_journal, room_for
 from colornet.photos import PhotoError, read_photo, search
 
 # Limits of the quality filter, set by looking at the photos on either side of each.
@@ -197,7 +198,12 @@ def _examine(file, name, folder, size, memory):
     width, height, reduced = _header(file)
     # Even reduced, the whole of a progressive JPEG is held, if more tightly.
     with memory.room(width * height // (4 if reduced else 1)):
-        return record | _judged(file, (width, height) if reduced else None, folder, size)
+        try:
+            return record | _judged(file, (width, height) if reduced else None, folder, size)
+        except NoRoom:
+            raise
+        except Exception as error:  # one photo must not cost the others
+            return record | dict(reason="unreadable", detail=f"{file}: {unforeseen(error)}")
 
 
 def _judged(file, reduced, folder, size):

@@ -16,7 +16,7 @@ from colornet import breakdown, data, gamut, skin, steer
 from colornet.colorize import NETWORK, compose, network_input, predict_ab
 from colornet.files import read_journal
 from colornet.metrics import METRICS, Measured, interval, luma, other_formulas, scores
-from colornet.photos import PhotoError, find_photos, read_photo
+from colornet.photos import PhotoError, find_photos, read_photo, search
 
 PROTOCOL = (
     "Centre square of each photo, resized to {size}x{size} (area); truly grey photos left out; L "
@@ -106,7 +106,10 @@ def _read_loose(target, size):
             return None
         return name, photo, pixels.shape[:2]
 
-    found = [one for one in _map(read, find_photos(target)) if one]
+    there = search(target)
+    for _, line in there.unopened:
+        tqdm.write(f"colornet: {line}", file=sys.stderr)
+    found = [one for one in _map(read, there.photos) if one]
     if not found:
         raise PhotoError(f"{target[0]}: no colour photos to compare with")
     names, photos, shapes = map(list, zip(*found))

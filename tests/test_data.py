@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -498,3 +499,22 @@ def test_108_megapixels_in_less_than_a_gigabyte(tmp_path):
 
 
 # Batches
+
+
+def test_an_unforeseen_error_costs_no_other_photo(tmp_path, monkeypatch, capsys):
+    for i, pixels in enumerate(crops(3, 130)):
+        save(tmp_path / "photos" / f"{i}.png", pixels)
+    judge = data._judged
+
+    def fail_once(file, *rest):
+        if file.name == "1.png":
+            raise RuntimeError("of a kind nobody foresaw")
+        return judge(file, *rest)
+
+    monkeypatch.setattr(data, "_judged", fail_once)
+    rows = by_file(data.prepare([tmp_path / "photos"], tmp_path / "prepared", size=64))
+    assert {name for name, row in rows.items() if row["reason"] == "unreadable"} == {"1.png"}
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "1.png" in line]
+    assert "nobody foresaw" in line
+    log = re.search(r"report it with (\S+)", line)[1]
+    assert "RuntimeError" in open(log).read()
