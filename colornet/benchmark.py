@@ -153,8 +153,8 @@ def table(results):
     head = ["", "parameters", "training, CPU s", "ms a photo"]
     head += [f"{m} [{unit}]" if unit else m for m, unit in METRICS.items()] + ["over grey [dB]"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for row, scores in results["rows"].items():
-        lines.append("| " + " | ".join([row, "", "", "", *cells(scores)]) + " |")
+    for row, of in results["rows"].items():
+        lines.append("| " + " | ".join([row, "", "", "", *cells(of)]) + " |")
     networks = results["networks"]
     for name, of in networks.items():
         own = [name, f"{of['parameters']:,}", f"{of['seconds']:.0f}", f"{of['milliseconds']:.0f}"]
