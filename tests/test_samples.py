@@ -43,7 +43,8 @@ def test_something_is_released():
 @pytest.mark.parametrize("folder", RELEASES, ids=lambda folder: folder.name)
 def test_release_is_whole_and_small(folder):
     assert (folder / "best.weights.h5").stat().st_size <= 20e6
-    assert models.load(folder.name).name == folder.name
+    config = json.loads((folder / "config.json").read_text())
+    assert models.load(folder.name).name == config["model"]
     report = json.loads((folder / "metrics.json").read_text())
     assert table(report) in (folder / "README.md").read_text()
     assert report["photos"] >= 1000
