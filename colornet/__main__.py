@@ -67,8 +67,7 @@ def _evaluate(args):
     except KeyboardInterrupt:
         if journal:
             raise  # what is done is kept
-        print(f"\n{PROG}: interrupted; nothing is kept without --json F", file=sys.stderr)
-        return 130
+        raise KeyboardInterrupt("nothing is kept without --json F") from None
     print(f"{report['protocol']}\n{report['photos']} photos\n\n{table(report)}")
     for what in dict.fromkeys(args.by):
         print(f"\n{breakdown.table(report, what)}")
