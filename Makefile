@@ -1,23 +1,33 @@
-# Two commands on a fresh machine with Python 3.11 or 3.12, git and make:
+# Two commands on a fresh machine with Python 3.11, 3.12 or 3.13, git and make:
 #   make demo    colours the sample photos with the released weights
 #   make test    runs every test, and every notebook in small
+# While working: make lint looks at style and imports, make quick runs what is quick of the tests.
 # The environment goes into .venv, at the versions of constraints.txt.
 
-PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
-	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null \
-	&& echo $$p && break; done)
+WILL_DO := -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
+	$$p $(WILL_DO) && echo $$p && break; done)
 BIN := .venv/bin
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 RUN ?= runs/encoder_decoder
 PREPARED ?= data/prepared
 EPOCHS ?= 30
 
-.PHONY: demo test notebooks web reproduce bench clean
+.PHONY: demo test lint quick notebooks web reproduce bench clean
 
-demo: .venv/core
+demo: .venv/light
 	$(BIN)/python -m colornet demo --output outputs
 
 test: .venv/dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+quick: .venv/dev
+	$(BIN)/python -m pytest -n 2 -m quick
 
 notebooks: .venv/dev
 	$(BIN)/jupyter lab notebooks
@@ -27,7 +37,7 @@ web: .venv/web
 	$(BIN)/python -m colornet serve
 
 # The paper's whole protocol on a folder of photos: make reproduce DATA=folder
-reproduce: .venv/core
+reproduce: .venv/train
 	@test -n "$(DATA)" || { echo "name the folder of photos: make reproduce DATA=folder"; exit 1; }
 	$(BIN)/python -m colornet prepare "$(DATA)" -o $(PREPARED)
 	$(BIN)/python -m colornet train $(PREPARED) -o $(RUN) --model encoder_decoder --epochs $(EPOCHS)
@@ -38,20 +48,25 @@ bench: .venv/dev
 	$(BIN)/python benchmarks/run.py $(FILMS)
 
 .venv/bin/python:
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is needed; name it: make PYTHON=..."; exit 1; }
+	@test -n "$(PYTHON)" && $(PYTHON) $(WILL_DO) || { echo "Python 3.11, 3.12 or 3.13 is needed; name it: make PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv .venv
 
-.venv/core: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+# What only colours: no TensorFlow, no Keras
+.venv/light: .venv/bin/python pyproject.toml setup.py constraints.txt
+	$(INSTALL) -e .
 	touch $@
 
-.venv/web: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[web]'
-	touch $@ .venv/core
+.venv/train: .venv/bin/python pyproject.toml setup.py constraints.txt
+	$(INSTALL) -e '.[train]'
+	touch $@ .venv/light
 
-.venv/dev: .venv/bin/python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	touch $@ .venv/core .venv/web
+.venv/web: .venv/bin/python pyproject.toml setup.py constraints.txt
+	$(INSTALL) -e '.[web]'
+	touch $@ .venv/light
+
+.venv/dev: .venv/bin/python pyproject.toml setup.py constraints.txt
+	$(INSTALL) -e '.[dev]'
+	touch $@ .venv/light .venv/train .venv/web
 
 clean:
-	rm -rf .venv outputs
+	rm -rf .venv build outputs

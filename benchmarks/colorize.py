@@ -2,9 +2,9 @@
 
     python benchmarks/colorize.py [--photos 500] [--largest 100]
 
-Photos of 1 to 100 megapixels, colour JPEGs made by enlarging one of scikit-image's; then a folder of
-photos of a megapixel. Every run is a process of its own, start-up included; "loaded" leaves it out. Plain
-is OpenCV's: JPEG to float32 Lab and back to JPEG, in bands. Prints Markdown tables.
+Photos of 1 to 100 megapixels, colour JPEGs made by enlarging one of scikit-image's; then a folder
+of photos of a megapixel. Every run is a process of its own, start-up included; "loaded" leaves it
+out. Plain is OpenCV's: JPEG to float32 Lab and back to JPEG, in bands. Prints Markdown tables.
 """
 
 import argparse
@@ -16,10 +16,10 @@ from pathlib import Path
 
 import cv2
 
-from colornet.colorize import colorize
-from colornet.light import load
-from colornet.photos import Photo, read_photo, write_photo
-from colornet.samples import SAMPLES, sample
+from colornet.data.samples import SAMPLES, sample
+from colornet.inference.colorizer import load
+from colornet.photos.photo import Photo
+from colornet.photos.write import write_photo
 
 MEGAPIXELS = (1, 12, 24, 50, 100)
 PLAIN = """
@@ -30,8 +30,8 @@ for top in range(0, len(photo), 256):
     band = photo[top : top + 256]
     lab = cv2.cvtColor(np.float32(band) / 255, cv2.COLOR_BGR2Lab)
     band[:] = np.round(cv2.cvtColor(lab, cv2.COLOR_Lab2BGR) * 255)
-flags = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
-cv2.imwrite(target, photo, flags)
+whole = cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
+cv2.imwrite(target, photo, [cv2.IMWRITE_JPEG_QUALITY, 95, *whole])
 """
 
 
@@ -59,31 +59,37 @@ def seconds(function):
 
 
 def sizes(folder, largest):
-    network = load("colornet")
+    colorizer = load("colornet")
     source, target = str(folder / "photo.jpg"), str(folder / "out.jpg")
 
     def loaded():
-        write_photo(target, colorize(network, read_photo(source)))
+        colorizer.colorize(source).save(target)
 
     def plain():
         sys.argv[1:] = source, target
         exec(PLAIN, {})
 
-    print("| megapixels | command [s] | peak [MB] | plain [s] | peak [MB] | loaded [s] | plain, loaded [s] | ratio | ratio of commands |")
+    print(
+        "| megapixels | command [s] | peak [MB] | plain [s] | peak [MB] | loaded [s] | "
+        "plain, loaded [s] | ratio | ratio of commands |"
+    )
     print("|---|---|---|---|---|---|---|---|---|")
     for megapixels in MEGAPIXELS:
         if megapixels > largest:
             break
         height = round((megapixels * 1e6 * 2 / 3) ** 0.5)
         size = (round(megapixels * 1e6 / height), height)
-        write_photo(source, Photo(cv2.resize(sample("coffee"), size, interpolation=cv2.INTER_CUBIC)))
+        write_photo(
+            source, Photo(cv2.resize(sample("coffee"), size, interpolation=cv2.INTER_CUBIC))
+        )
         command = process("-m", "colornet", "colorize", source, "-o", target, "--force")
         bare = process("-c", PLAIN, source, target)
         loaded()  # tables and caches
         ours, theirs = (min(seconds(function) for _ in range(3)) for function in (loaded, plain))
         print(
-            f"| {megapixels} | {command[0]:.2f} | {command[1]:.0f} | {bare[0]:.2f} | {bare[1]:.0f} | "
-            f"{ours:.2f} | {theirs:.2f} | {ours / theirs:.2f} | {command[0] / bare[0]:.2f} |"
+            f"| {megapixels} | {command[0]:.2f} | {command[1]:.0f} | {bare[0]:.2f} | "
+            f"{bare[1]:.0f} | {ours:.2f} | {theirs:.2f} | {ours / theirs:.2f} | "
+            f"{command[0] / bare[0]:.2f} |"
         )
 
 
@@ -91,19 +97,26 @@ def many(folder, number):
     for i in range(number):
         pixels = cv2.resize(sample(SAMPLES[i % len(SAMPLES)]), (1250, 750 + i % 100))
         write_photo(folder / "many" / f"{i:03d}.jpg", Photo(pixels))
-    network = load("colornet")
+    colorizer = load("colornet")
     one = folder / "one.jpg"
 
     def each():
         for file in sorted((folder / "many").iterdir()):
-            write_photo(one, colorize(network, read_photo(file)))
+            colorizer.colorize(file).save(one)
 
-    start, _ = process("-m", "colornet", "colorize", str(folder / "many" / "000.jpg"), "-o", str(one))
+    start, _ = process(
+        "-m", "colornet", "colorize", str(folder / "many" / "000.jpg"), "-o", str(one)
+    )
     alone = seconds(each)
-    together, memory = process("-m", "colornet", "colorize", str(folder / "many"), "-o", str(folder / "coloured"))
+    together, memory = process(
+        "-m", "colornet", "colorize", str(folder / "many"), "-o", str(folder / "coloured")
+    )
     print(f"| {number} photos of a megapixel | seconds | photos/s | peak [MB] |\n|---|---|---|---|")
     print(f"| one after another, network loaded | {alone:.1f} | {number / alone:.1f} | |")
-    print(f"| the folder, by the command ({start:.1f} s for the first) | {together:.1f} | {number / together:.1f} | {memory:.0f} |")
+    print(
+        f"| the folder, by the command ({start:.1f} s for the first) | {together:.1f} | "
+        f"{number / together:.1f} | {memory:.0f} |"
+    )
 
 
 def main():

@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import keras
 
-from colornet import data
-from colornet.batches import PhotoBatches
-from colornet.models import build
-from colornet.training import compile_network
+from colornet.data import dataset
+from colornet.data.batches import PhotoBatches
+from colornet.models import build, recipe_of
+from colornet.training.train import compile_network
 
 BATCH, STEPS = 32, 12
 
@@ -39,8 +39,8 @@ def loader_speed(files, size):
 
 
 def training_speed(files, size, name):
-    network = build(name, **({"size": size} if name == "eight_conv" else {}))
-    compile_network(network, "adam", "mse", 1e-3)
+    network = build(name, **(dict(size=size) if recipe_of(name).sized else {}))
+    compile_network(network, recipe_of(name))
     clock = Clock()
     batches = PhotoBatches(files[: BATCH * (STEPS + 5)], size, BATCH, augment=True)
     network.fit(batches, callbacks=[clock], verbose=0)
@@ -48,7 +48,7 @@ def training_speed(files, size, name):
 
 
 def main(folder):
-    files = data.split_files(folder, "train")
+    files = dataset.split_files(folder, "train")
     if len(files) < BATCH * (STEPS + 5):
         sys.exit(f"{folder}: {BATCH * (STEPS + 5)} training photos are needed")
     print(f"{os.cpu_count()} cores, {keras.backend.backend()}, keras {keras.__version__}\n")

@@ -17,9 +17,9 @@ import torch
 from torch import nn
 
 from colornet import models
-from colornet.colorize import colorize
-from colornet.photos import Photo
-from colornet.samples import sample
+from colornet.data.samples import sample
+from colornet.inference.colorizer import Colorizer
+from colornet.photos.photo import Photo
 
 PARAMETERS = 34_187_027
 
@@ -84,6 +84,7 @@ def main():
     theirs = Siggraph17().eval()
     assert sum(p.numel() for p in theirs.parameters()) == PARAMETERS
     network = models.load(args.model)
+    colorizer = Colorizer(network)
     rng = np.random.default_rng(0)
     L = rng.uniform(-1, 1, (1, args.size, args.size, 1)).astype(np.float32)
     x = torch.from_numpy(rng.uniform(-1, 1, (1, 4, args.size, args.size)).astype(np.float32))
@@ -91,7 +92,7 @@ def main():
     with torch.inference_mode():
         slow = milliseconds(lambda: theirs(x), args.runs)
     fast = milliseconds(lambda: network.predict_on_batch(L), args.runs)
-    whole = milliseconds(lambda: colorize(network, Photo(grey)), args.runs)
+    whole = milliseconds(lambda: colorizer.colorize(Photo(grey)), args.runs)
     print(f"{os.cpu_count()} cores, torch {torch.__version__}, keras {keras.__version__}")
     print(f"SIGGRAPH17's shape, {args.size}x{args.size}: {slow:.0f} ms")
     print(f"{args.model}, {args.size}x{args.size}: {fast:.1f} ms, {slow / fast:.1f} times faster")

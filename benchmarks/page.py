@@ -3,8 +3,8 @@
     python benchmarks/page.py [--visitors 20] [--seconds 120]
 
 Each visitor sends a photo that nobody else has, of 0.1 to 12 megapixels, looks at the answer for a
-while, draws the slider, makes the file and fetches it, and begins again. Visitors and page share this
-machine's cores. Afterwards each file's size and lightness are held against its photo's. Prints
+while, draws the slider, makes the file and fetches it, and begins again. Visitors and page share
+this machine's cores. Afterwards each file's size and lightness are held against its photo's. Prints
 Markdown.
 """
 
@@ -23,9 +23,11 @@ import cv2
 import numpy as np
 from gradio_client import Client, handle_file
 
-from colornet import lab
-from colornet.photos import Photo, read_photo, write_photo
-from colornet.samples import SAMPLES, sample
+from colornet.color import lab
+from colornet.data.samples import SAMPLES, sample
+from colornet.photos.photo import Photo
+from colornet.photos.read import read_photo
+from colornet.photos.write import write_photo
 
 SIZES = ((400, 300), (640, 480), (1200, 800), (1024, 1536), (2000, 1500), (4000, 3000))
 OFTEN = (3, 3, 3, 2, 2, 1)
@@ -98,7 +100,16 @@ def main():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "colornet", "serve", "--port", str(port), "--model", args.model]
+    command = [
+        sys.executable,
+        "-m",
+        "colornet",
+        "serve",
+        "--port",
+        str(port),
+        "--model",
+        args.model,
+    ]
     start = time.time()
     page = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while True:

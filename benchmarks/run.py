@@ -12,17 +12,18 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from colornet.files import atomic
+from colornet.storage import atomic
 
 HEAD = """# Benchmarks
 
 By `make bench` (`python benchmarks/run.py`), on {machine}.
 
-Times change from run to run, those under a second by a third. *Command*: a process of its own, start-up
-included; *loaded*: without it. A film in black and white has no true colours but grey. Beside these: `loader.py` (training), `network.py` (beside
-SIGGRAPH17's shape), `compare.py`, `steering.py`, `ablation.py` and `ideas.py` (quality), each with its `--help`.
+Times change from run to run, those under a second by a third. *Command*: a process of its own,
+start-up included; *loaded*: without it. A film in black and white has no true colours but grey.
+Beside these: `loader.py` (training) and `network.py` (beside SIGGRAPH17's shape), each with its
+`--help`. How good the colours are: [results](../docs/results.md).
 """
-TOOLS = "tensorflow keras ai-edge-litert onnxruntime gradio opencv-python-headless pillow av numpy".split()
+TOOLS = "tensorflow keras ai-edge-litert onnxruntime gradio opencv-python-headless pillow av numpy"
 PARTS = (
     ("Photos of 1 to 100 megapixels, and folders", "colorize.py", []),
     ("Films", "video.py", sys.argv[1:]),
@@ -39,8 +40,9 @@ def machine():
         processor = names[0].split(":")[1].strip()
     except (OSError, IndexError):
         processor = platform.processor()
-    tools = ", ".join(f"{tool} {version(tool)}" for tool in TOOLS)
-    return f"{os.cpu_count()} cores ({processor}), {platform.system()}, Python {platform.python_version()}, {tools}"
+    tools = ", ".join(f"{tool} {version(tool)}" for tool in TOOLS.split())
+    system = f"{platform.system()}, Python {platform.python_version()}"
+    return f"{os.cpu_count()} cores ({processor}), {system}, {tools}"
 
 
 def main():
@@ -48,11 +50,12 @@ def main():
     for title, script, arguments in PARTS:
         print(f"{title} ...", flush=True)
         command = [sys.executable, folder / script, *arguments]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             sys.exit(f"{script} failed:\n{done.stderr[-2000:]}")
         names = [Path(word).name for word in arguments]
-        text += f"\n## {title}\n\n`python benchmarks/{' '.join([script, *names])}`\n\n{done.stdout.strip()}\n"
+        command = " ".join([f"python benchmarks/{script}", *names])
+        text += f"\n## {title}\n\n`{command}`\n\n{done.stdout.strip()}\n"
     with atomic(folder / "README.md") as temporary:
         temporary.write_text(text, encoding="utf-8")
     print(folder / "README.md")

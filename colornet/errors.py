@@ -1,10 +1,14 @@
 """What is told when something goes wrong: one line, with the remedy."""
 
+import contextlib
 import os
+import sys
 import tempfile
 import threading
 import traceback
 import unicodedata
+
+from tqdm import tqdm
 
 _LOCK = threading.Lock()
 _log = None  # where the tracebacks of this process go
@@ -13,9 +17,12 @@ _log = None  # where the tracebacks of this process go
 def one_line(text):
     """Text on one line: file names may hold line breaks and other control characters."""
     breaks = ("Cc", "Cs", "Zl", "Zp")  # control characters, bytes that are no text, separators
-    return "".join(
-        ascii(c)[1:-1] if unicodedata.category(c) in breaks else c for c in str(text)
-    )
+    return "".join(ascii(c)[1:-1] if unicodedata.category(c) in breaks else c for c in str(text))
+
+
+def say(line):
+    """Tells a line on stderr, above a bar of progress where there is one."""
+    tqdm.write(f"colornet: {one_line(line)}", file=sys.stderr)
 
 
 def reason(error):
@@ -43,3 +50,34 @@ def unforeseen(error):
 
 class Unsupported(ValueError):
     """A valid file of a kind that is not read; the message names the kind."""
+
+
+class NotInstalled(ModuleNotFoundError):
+    """A library that `pip install colornet` leaves out; the message tells which extra brings it."""
+
+
+@contextlib.contextmanager
+def needs(extra, what):
+    """Where a library is missing within, its absence in one line.
+
+    Args:
+        extra: the one of pyproject.toml that brings it.
+        what: the line's beginning, such as "films need".
+
+    Raises:
+        NotInstalled: instead of a bare ModuleNotFoundError.
+    """
+    try:
+        yield
+    except NotInstalled:
+        raise
+    except ModuleNotFoundError as error:
+        line = f"{what} {error.name}; install it: pip install 'colornet[{extra}]'"
+        raise NotInstalled(line, name=error.name) from None
+
+
+class PhotoError(ValueError):
+    """A file that cannot be used; the message is one line that names it and the remedy."""
+
+    def __init__(self, message):
+        super().__init__(one_line(message))

@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from efficientnet_lite_pytorch import EfficientNet
 
-from colornet.card import halve
 from colornet.models.efficientnet_lite import STAGES, encoder
+from colornet.models.weights import halve
 
 PARTS = dict(expand=("_expand_conv", "_bn0"), depthwise=("_depthwise_conv", "_bn1"))
 PARTS |= dict(project=("_project_conv", "_bn2"))

@@ -12,7 +12,12 @@ import keras
 import numpy as np
 import pytest
 
-from colornet import data, models, samples, training
+from colornet import models
+from colornet.data import samples
+from colornet.data.prepare import prepare
+from colornet.inference.colorizer import Colorizer
+from colornet.inference.steering import Steering
+from colornet.training.train import train
 
 # Seconds an epoch, not minutes.
 TINY = dict(model="encoder_decoder", options=dict(width=8), size=64, batch_size=4)
@@ -33,7 +38,15 @@ SMALL = dict(
 
 def tiny(name, **options):
     """A small fresh network by name."""
-    return models.build(name, **SMALL[name] | options)
+    return models.build(name, **SMALL.get(name, dict(width=8)) | options)
+
+
+def colours(network, pixels, vividness=None, hints=(), palette=None):
+    """The ab that a network, a Keras model or a `Colorizer`, gives a photo."""
+    colorizer = network if isinstance(network, Colorizer) else Colorizer(network)
+    steering = Steering(vividness, hints, palette)
+    colorizer.check(steering)
+    return colorizer.predict(pixels, steering.hints).ab(vividness, palette)
 
 
 def interruptible():
@@ -97,7 +110,7 @@ def tiles(tmp_path_factory):
 def prepared(tiles, tmp_path_factory):
     """The tiles as a prepared set at size 128."""
     folder = tmp_path_factory.mktemp("data") / "prepared"
-    data.prepare([tiles], folder, size=128)
+    prepare([tiles], folder, size=128)
     return folder
 
 
@@ -105,7 +118,7 @@ def prepared(tiles, tmp_path_factory):
 def run(prepared, tmp_path_factory):
     """An unbroken run of 6 epochs on the prepared set."""
     folder = tmp_path_factory.mktemp("runs") / "unbroken"
-    training.train(prepared, folder, epochs=6, verbose=0, **TINY)
+    train(prepared, folder, epochs=6, verbose=0, **TINY)
     return folder
 
 
@@ -114,14 +127,16 @@ def beginner(prepared, tmp_path_factory):
     """A tiny colornet at the start of its training: ImageNet's encoder, the photos' prior."""
     keras.utils.set_random_seed(0)
     options = dict(options=SMALL["colornet"], size=64)
-    return training.train(prepared, tmp_path_factory.mktemp("runs") / "none", epochs=0, **options)
+    return train(prepared, tmp_path_factory.mktemp("runs") / "none", epochs=0, **options)
 
 
 JAX = """
 import sys
 import jax, keras, numpy as np
-from colornet import data, lab, training
-from colornet.batches import PhotoBatches
+from colornet.color import lab
+from colornet.data import dataset
+from colornet.training.train import train
+from colornet.data.batches import PhotoBatches
 sys.path.insert(0, sys.argv[5])
 from test_lab import CUBE, slab, wild
 
@@ -132,13 +147,13 @@ beyond = np.float32([[0, 0, 0], [100, 0, 0], [50, 300, -300], [1, -110, 110]])
 gradient = lambda function, x: jax.jit(jax.grad(lambda x: function(x).sum()))(x)
 to_lab, to_rgb, fit = map(jax.jit, (lab.rgb_to_lab, lab.lab_to_rgb, lab.fit_gamut))
 back = np.round(np.asarray(to_rgb(to_lab(slab(77)))) * 255)
-network = training.train(
+network = train(
     prepared, run, "encoder_decoder", dict(width=8), epochs=2, size=64, batch_size=17, verbose=0
 )
-own = training.train(
+own = train(
     prepared, own_run, options=dict(width=24), epochs=1, size=64, batch_size=17, verbose=0
 )
-L, _ = PhotoBatches(data.split_files(prepared, "validation"), 64)[0]
+L, _ = PhotoBatches(dataset.split_files(prepared, "validation"), 64)[0]
 np.savez(
     out,
     lab=to_lab(CUBE[::7]),
@@ -165,7 +180,12 @@ def jax_process(prepared, tmp_path_factory):
     pytest.importorskip("jax")
     folder = tmp_path_factory.mktemp("jax")
     process = start(
-        "-c", JAX, prepared, folder / "run", folder / "own_run", folder / "out.npz",
+        "-c",
+        JAX,
+        prepared,
+        folder / "run",
+        folder / "own_run",
+        folder / "out.npz",
         os.path.dirname(__file__),
         KERAS_BACKEND="jax",
         XLA_FLAGS="--xla_backend_optimization_level=0",  # compiles in less time

@@ -6,18 +6,21 @@ import cv2
 import keras
 import numpy as np
 import pytest
-from conftest import crops
+from conftest import colours, crops
 from PIL import Image
 from skimage import color
 
-from colornet import data, lab
-from colornet.batches import PhotoBatches, aged, augmented
-from colornet.colorize import predict_ab
-from colornet.samples import sample
+from colornet.color import lab
+from colornet.data import dataset
+from colornet.data.augment import aged, augmented
+from colornet.data.batches import PhotoBatches
+from colornet.data.prepare import prepare
+from colornet.data.samples import sample
+from colornet.photos import resize
 
 
 def batches(prepared, **options):
-    files = data.split_files(prepared, "train")
+    files = dataset.split_files(prepared, "train")
     return PhotoBatches(files, **dict(size=64, batch_size=4) | options)
 
 
@@ -37,7 +40,7 @@ def test_batches_are_the_photos_in_Lab(prepared):
     found = batches(prepared)
     L, ab = found[1]
     for i, file in enumerate(found.files[4:8]):
-        expected = color.rgb2lab(data.square(np.asarray(Image.open(file)), 64))
+        expected = color.rgb2lab(resize.square(np.asarray(Image.open(file)), 64))
         np.testing.assert_allclose(L[i, ..., 0], expected[..., 0] / 50 - 1, atol=1e-4)
         np.testing.assert_allclose(ab[i], expected[..., 1:] / 110, atol=1e-4)
 
@@ -59,7 +62,7 @@ def test_epochs_and_seeds_fix_the_batches(prepared):
 
 
 def test_each_epoch_draws_so_many_photos_of_a_set(prepared):
-    files = data.split_files(prepared, "train")
+    files = dataset.split_files(prepared, "train")
     sets = {file.stem: int(i >= 5) for i, file in enumerate(files)}
     drawn = dict(shuffle=True, per_set=6, sets=sets, batch_size=4)
     found, seen = batches(prepared, **drawn), Counter()
@@ -101,10 +104,10 @@ def test_training_and_inference_see_the_same_L(prepared, size):
     # A network that answers with the L it was given, in place of colours.
     L = keras.Input((size, size, 1))
     echo = keras.Model(L, keras.layers.Concatenate()([L, L]))
-    files = data.split_files(prepared, "train")[:4]
+    files = dataset.split_files(prepared, "train")[:4]
     trained, _ = PhotoBatches(files, size or 256, 4)[0]
     for seen, file in zip(trained, files):
-        answer = predict_ab(echo, data.read_prepared(file)) / lab.AB_SCALE
+        answer = colours(echo, dataset.read_prepared(file)) / lab.AB_SCALE
         np.testing.assert_allclose(answer[..., :1], seen, atol=1e-6)
 
 
@@ -113,7 +116,7 @@ def test_training_and_inference_see_the_same_L(prepared, size):
 
 @pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea"])
 def test_aged_photos_are_recognisable(name):
-    photo = np.asarray(Image.fromarray(data.square(sample(name), 128)).convert("L"))
+    photo = np.asarray(Image.fromarray(resize.square(sample(name), 128)).convert("L"))
     before, seen = photo.copy(), set()
     for seed in range(60):
         old = aged(photo, np.random.default_rng(seed))
@@ -183,9 +186,9 @@ def test_classes_are_folders_or_sets(tmp_path):
         file = tmp_path / "photos" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(tile).save(file)
-    data.prepare([tmp_path / "photos"], tmp_path / "set", size=64)
-    labels = data.labels(tmp_path / "set")
-    of = {row["file"]: labels[row["photo"]] for row in data.read_manifest(tmp_path / "set")}
+    prepare([tmp_path / "photos"], tmp_path / "set", size=64)
+    labels = dataset.labels(tmp_path / "set")
+    of = {row["file"]: labels[row["photo"]] for row in dataset.read_manifest(tmp_path / "set")}
     assert len({of[group[0]] for group in groups}) == len(groups) == max(of.values()) + 1
     assert all(of[name] == of[group[0]] for group in groups for name in group)
     files = [tmp_path / "set" / "photos" / f"{photo}.png" for photo in labels]

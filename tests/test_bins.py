@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from skimage.color import rgb2lab
 
-from colornet import bins, lab
-from colornet.models.colornet import MeanColour
+from colornet.color import bins, lab
+from colornet.models.layers import MeanColour
 
 CELL = 10  # ab units, of arXiv 1603.08511
 

@@ -10,21 +10,31 @@ import numpy as np
 import pytest
 from conftest import TINY
 
-from colornet import card, data, evaluation, lab, models, training
-from colornet.batches import PhotoBatches
-from colornet.files import atomic
+from colornet import models
+from colornet.color import lab
+from colornet.data import dataset
+from colornet.data.batches import PhotoBatches
+from colornet.evaluation import tables
+from colornet.export.card import card
+from colornet.export.release import release
+from colornet.storage import atomic, write_json
+from colornet.training.train import train
 
 
 @pytest.fixture(scope="module")
 def released(run, prepared, tmp_path_factory):
     folder = tmp_path_factory.mktemp("saved_models") / "tiny"
-    return folder, card.release(run, prepared, folder)
+    return folder, release(run, prepared, folder)
 
 
 def test_release_holds_what_accounts_for_it(released, run):
     folder, _ = released
     assert {file.name for file in folder.iterdir()} == {
-        "README.md", "best.weights.h5", "config.json", "history.csv", "metrics.json",
+        "README.md",
+        "best.weights.h5",
+        "config.json",
+        "history.csv",
+        "metrics.json",
         "per_photo.csv",
     }
     for name in ("config.json", "history.csv"):
@@ -40,12 +50,14 @@ def test_weights_are_small_and_give_the_same_colours(released, run, prepared):
     with h5py.File(small) as file:
         assert "optimizer" not in file
         file.visititems(
-            lambda _, item: dtypes[min(2, item.ndim)].add(item.dtype.name)
-            if isinstance(item, h5py.Dataset) and item.ndim
-            else None
+            lambda _, item: (
+                dtypes[min(2, item.ndim)].add(item.dtype.name)
+                if isinstance(item, h5py.Dataset) and item.ndim
+                else None
+            )
         )
     assert dtypes == {1: {"float32"}, 2: {"float16"}}
-    L, _ = PhotoBatches(data.split_files(prepared, "train"), 128)[0]
+    L, _ = PhotoBatches(dataset.split_files(prepared, "train"), 128)[0]
     before, after = (models.load(path).predict_on_batch(L) for path in (run, folder))
     assert np.abs(before).max() * lab.AB_SCALE > 5
     assert np.abs(before - after).max() * lab.AB_SCALE < 0.5
@@ -57,7 +69,7 @@ def test_card_is_filled_and_agrees_with_the_metrics(released, run):
     report = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     assert not re.search(r"[{}]", text)
     assert report["model"] == "tiny" and report["photos"] == 2
-    assert table == evaluation.table(report)
+    assert table == tables.table(report)
     assert table in text and report["protocol"] in text
     assert "# tiny\n" in text and "262,572 parameters" in text
     assert text.startswith("---\nlicense: apache-2.0\n")
@@ -69,8 +81,8 @@ def test_an_optimizer_with_settings_is_told(released, tmp_path):
     folder = shutil.copytree(released[0], tmp_path / "other")
     config = json.loads((folder / "config.json").read_text())
     config["optimizer"] = dict(class_name="AdamW", config=dict(weight_decay=1e-3, beta_2=0.99))
-    training.write_json(folder / "config.json", config)
-    text = card.card(folder, models.load(folder, folded=False))
+    write_json(folder / "config.json", config)
+    text = card(folder, models.load(folder, folded=False))
     assert "Optimizer AdamW (weight_decay 0.001, beta_2 0.99), loss " in text
 
 
@@ -91,8 +103,8 @@ def test_two_stages_are_told_apart(released, run, tmp_path):
     folder = shutil.copytree(released[0], tmp_path / "staged")
     config = json.loads((folder / "config.json").read_text())
     config["stages"].append(config["stages"][0] | dict(from_epoch=5, size=96, learning_rate=1e-4))
-    training.write_json(folder / "config.json", config)
-    text = card.card(folder, models.load(folder, folded=False))
+    write_json(folder / "config.json", config)
+    text = card(folder, models.load(folder, folded=False))
     assert "| 1 to 4 | 64 | 4 | 0.001, constant |" in text
     assert "| 5 to 6 | 96 | 4 | 0.0001, constant |" in text
 
@@ -102,9 +114,9 @@ def test_other_photos_are_refused(run, prepared, tmp_path):
     manifest = (other / "manifest.csv").read_text()
     (other / "manifest.csv").write_text(manifest.replace(",test,", ",train,", 1))
     with pytest.raises(ValueError, match="not the prepared set"):
-        card.release(run, other, tmp_path / "out")
+        release(run, other, tmp_path / "out")
     with pytest.raises(ValueError, match="no trained network"):
-        card.release(tmp_path / "nowhere", prepared, tmp_path / "out")
+        release(tmp_path / "nowhere", prepared, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -113,21 +125,21 @@ def test_another_set_may_be_scored_on(released, run, prepared, tmp_path):
     other = shutil.copytree(prepared, tmp_path / "other")
     manifest = (other / "manifest.csv").read_text()
     (other / "manifest.csv").write_text(re.sub(",train,", ",,", manifest, count=1))
-    assert card.release(run, prepared, tmp_path / "tiny", test=other).splitlines()[2] in table
+    assert release(run, prepared, tmp_path / "tiny", test=other).splitlines()[2] in table
     (other / "manifest.csv").write_text(manifest.replace(",train,", ",test,", 1))
     with pytest.raises(ValueError, match="was trained on this test photo"):
-        card.release(run, prepared, tmp_path / "out", test=other)
+        release(run, prepared, tmp_path / "out", test=other)
     assert not (tmp_path / "out").exists()
 
 
 def test_a_run_tells_what_its_first_weights_came_from(released, run, prepared, tmp_path):
     begun = tmp_path / "begun"
-    training.train(prepared, begun, epochs=1, initial=released[0], verbose=0, **TINY)
+    train(prepared, begun, epochs=1, initial=released[0], verbose=0, **TINY)
     config = json.loads((begun / "config.json").read_text())
     assert config["initial"] == "tiny"
     (first,) = config["before"]
     assert first["photos"] == 17 and first["to_epoch"] == 6 and first["size"] == 64
-    text = card.card(begun, models.load(begun, folded=False))
+    text = card(begun, models.load(begun, folded=False))
     assert text.index("| 1 to 6 | 64 |") < text.index("| 1 to 1 | 64 |")
 
 

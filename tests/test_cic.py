@@ -5,15 +5,17 @@ import numpy as np
 import pytest
 from keras import ops
 
-from colornet import bins, data, lab, models
-from colornet.models.cic import AnnealedMean, cic, rebalanced
-from colornet.samples import sample
+from colornet import models
+from colornet.color import bins, lab
+from colornet.data.samples import sample
+from colornet.models.literature.cic import AnnealedMean, cic, rebalanced
+from colornet.photos import resize
 
 
 @pytest.fixture(scope="module")
 def batch():
     """L and ab of two photos and a grey one, 64x64, in the units of a network."""
-    photos = [data.square(sample(name), 64) for name in ("astronaut", "coffee")]
+    photos = [resize.square(sample(name), 64) for name in ("astronaut", "coffee")]
     photos.append(np.full((64, 64, 3), 128, np.uint8))
     L, ab = lab.to_network(lab.rgb_to_lab(np.float32(photos) / 255))
     return np.asarray(L), np.asarray(ab)

@@ -11,9 +11,11 @@ import pytest
 from conftest import interruptible, tiny
 from PIL import Image
 
-from colornet import samples
 from colornet.__main__ import main
-from colornet.photos import Photo, read_photo, write_photo
+from colornet.data import samples
+from colornet.photos.photo import Photo
+from colornet.photos.read import read_photo
+from colornet.photos.write import write_photo
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +109,9 @@ def test_bad_models(photo, tmp_path, capsys):
     (tmp_path / "bad.keras").write_text("not a network")
     (tmp_path / "empty").mkdir()
     for name in ("bad.keras", "gone.keras", "empty", "gone"):
-        error = failed(capsys, "colorize", photo, "-o", tmp_path / "out", "--model", tmp_path / name)
+        error = failed(
+            capsys, "colorize", photo, "-o", tmp_path / "out", "--model", tmp_path / name
+        )
         assert str(tmp_path / name) in error
     assert not (tmp_path / "out").exists()
 
@@ -125,12 +129,16 @@ def test_bad_input_and_output(model, photo, tmp_path, capsys):
         given = [tmp_path / source for source in sources]
         line = failed(capsys, "colorize", *given, "-o", tmp_path / out, "--model", model)
         assert error in line
-    line = failed(capsys, "colorize", photo, "-o", tmp_path / "out", "--model", model, "--quality", 0)
+    line = failed(
+        capsys, "colorize", photo, "-o", tmp_path / "out", "--model", model, "--quality", 0
+    )
     assert "quality 0: choose one from 1 to 100" in line
     assert sorted(p.name for p in tmp_path.iterdir()) == ["empty", "photo.png"]
 
 
-@pytest.mark.parametrize("arguments", [[], ["paint"], ["colorize", "a.png"], ["colorize", "-o", "b"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["paint"], ["colorize", "a.png"], ["colorize", "-o", "b"]]
+)
 def test_usage(arguments, capsys):
     with pytest.raises(SystemExit) as stop:
         main(arguments)
@@ -142,7 +150,8 @@ def test_help_names_every_option(capsys):
         main(["colorize", "--help"])
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    options = "-o --force --quality --model --vividness --hint --hints --variants --confidence --reference"
+    options = "-o --force --quality --model --vividness --hint --hints --variants"
+    options += " --confidence --reference"
     assert all(option in text for option in options.split())
 
 
@@ -205,7 +214,10 @@ def test_bad_hints(own, photo, tmp_path, capsys):
     width, height = Image.open(photo).size
     for options, error in (
         (["--hint", "1,2,blue"], "hint '1,2,blue': give it as x,y,#rrggbb"),
-        (["--hint", f"{width},0,#102030"], f"hint {width},0: lies outside the photo of {width}x{height}"),
+        (
+            ["--hint", f"{width},0,#102030"],
+            f"hint {width},0: lies outside the photo of {width}x{height}",
+        ),
         (["--hint", f"0,{height},#102030"], "lies outside the photo"),
         (["--hints", tmp_path / "gone.txt"], f"{tmp_path / 'gone.txt'}: no hint file"),
         (["--hints", tmp_path / "bad.txt"], f"{tmp_path / 'bad.txt'}, line 2: hint '1,2,blue'"),
@@ -250,7 +262,9 @@ def test_diverse_gives_its_components_as_variants(photo, tmp_path, capsys):
     capsys.readouterr()
     written = sorted((tmp_path / "out").iterdir())
     assert [file.name for file in written] == [
-        "photo-variant2.png", "photo-variant3.png", "photo.png"
+        "photo-variant2.png",
+        "photo-variant3.png",
+        "photo.png",
     ]
     one, two, three = (read_photo(file).pixels.astype(int) for file in written)
     assert min(np.abs(one - two).mean(), np.abs(two - three).mean(), np.abs(one - three).mean()) > 1

@@ -7,13 +7,19 @@ import cv2
 import keras
 import numpy as np
 import pytest
-from conftest import tiny
+from conftest import colours, tiny
 from PIL import Image
 from skimage.color import lab2rgb, rgb2lab
 
-from colornet import colorize, errors, models, samples
-from colornet.colorize import colorize_files, compose, predict_ab
-from colornet.photos import Photo, PhotoError, read_photo, write_photo
+from colornet import errors, models
+from colornet.data import samples
+from colornet.errors import PhotoError
+from colornet.inference.colorizer import Colorizer
+from colornet.inference.compose import compose
+from colornet.inference.folders import Order, colorize_files
+from colornet.photos.photo import Photo
+from colornet.photos.read import read_photo
+from colornet.photos.write import write_photo
 
 
 def lightness(pixels):
@@ -27,7 +33,7 @@ def network():
     L = keras.Input((None, None, 1))
     weights = keras.initializers.RandomNormal(stddev=0.2, seed=1)
     ab = keras.layers.Conv2D(2, 9, padding="same", activation="tanh", kernel_initializer=weights)(L)
-    return keras.Model(L, ab)
+    return Colorizer(keras.Model(L, ab))
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +99,7 @@ def test_strips_are_seamless(strip, monkeypatch):
     pixels = np.random.default_rng(5).integers(0, 65536, (50, 100), np.uint16)
     ab = smooth_ab(32, 32)
     whole = compose(pixels, ab).astype(int)
-    monkeypatch.setattr(colorize, "STRIP", strip)
+    monkeypatch.setattr("colornet.inference.compose.STRIP", strip)
     assert np.abs(compose(pixels, ab) - whole).max() <= 2  # of 65535: sums in another order
 
 
@@ -124,17 +130,17 @@ def test_colours_outside_of_srgb_lose_chroma_but_no_hue():
 ])  # fmt: skip
 def test_colours_are_predicted_near_the_size_of_training(shape, expected, network):
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    ab = predict_ab(network, pixels)
+    ab = colours(network, pixels)
     assert ab.shape == (*expected, 2) and ab.dtype == np.float32
     assert np.isfinite(ab).all() and np.abs(ab).max() <= 110
 
 
-@pytest.mark.parametrize("name", models.MODELS)
+@pytest.mark.parametrize("name", models.names())
 def test_every_network_colours_any_size(name):
     keras.utils.set_random_seed(0)
     built = tiny(name)
     pixels = np.random.default_rng(0).integers(0, 256, (100, 333), np.uint8)
-    result = colorize.colorize(built, Photo(pixels))
+    result = Colorizer(built).colorize(pixels)
     assert result.pixels.shape == (100, 333, 3)
     assert np.abs(lightness(result.pixels) - lightness(pixels)).max() < 0.3
 
@@ -143,20 +149,20 @@ def test_network_sees_lightness_alone(network, cat):
     L = rgb2lab(np.repeat(cat[..., None], 3, -1))
     L[..., 1:] = [12, -8]
     tinted = np.round(lab2rgb(L) * 65535).astype(np.uint16)
-    of_grey, of_tinted = predict_ab(network, cat), predict_ab(network, tinted)
+    of_grey, of_tinted = colours(network, cat), colours(network, tinted)
     # Dark and light pixels cannot be tinted at their L; the rest is the same photo in grey.
     assert np.abs(of_grey - of_tinted).mean() < 0.5 < np.abs(of_grey).mean()
 
 
 def test_depth_makes_no_difference_to_colours(network, cat):
     deep = cat.astype(np.uint16) * 257
-    assert np.abs(predict_ab(network, cat) - predict_ab(network, deep)).mean() < 0.5
+    assert np.abs(colours(network, cat) - colours(network, deep)).mean() < 0.5
 
 
 def test_everything_else_of_a_photo_is_kept(network, cat):
     alpha = cat.T[: cat.shape[0], : cat.shape[1]]
     alpha = np.ascontiguousarray(np.resize(alpha, cat.shape))
-    result = colorize.colorize(network, Photo(cat, alpha, b"icc", b"exif"))
+    result = network.colorize(Photo(cat, alpha, b"icc", b"exif"))
     assert result.icc == b"icc" and result.exif == b"exif"
     np.testing.assert_array_equal(result.alpha, alpha)
 
@@ -206,7 +212,7 @@ def test_what_is_there_is_kept_unless_forced(folder, network, tmp_path):
     first = contents(out)
     report = colorize_files(network, [folder], out)
     assert len(report["kept"]) == 3 and not report["done"] and contents(out) == first
-    report = colorize_files(network, [folder], out, force=True)
+    report = colorize_files(network, [folder], out, Order(force=True))
     assert len(report["done"]) == 3 and Image.open(out / "a.png").mode == "RGB"
 
 
@@ -214,7 +220,7 @@ def test_results_inside_the_source_are_not_coloured_again(folder, network, tmp_p
     other = tmp_path / "other"
     write_photo(other / "z.png", Photo(np.zeros((9, 9), np.uint8)))
     for _ in range(2):
-        colorize_files(network, [folder, other], folder / "out", force=True)
+        colorize_files(network, [folder, other], folder / "out", Order(force=True))
         assert files(folder / "out") == ["a.png", "in/a.png", "in/b.jpg", "z.png"]
 
 
@@ -240,7 +246,7 @@ def test_no_photo_is_ever_overwritten(how, force, folder, network, tmp_path):
             os.link(folder / "a.png", out / "a.png")
     before = contents(folder)
     with pytest.raises(PhotoError, match="a.png: is a photo to be coloured; choose another"):
-        colorize_files(network, source, out, force=force)
+        colorize_files(network, source, out, Order(force=force))
     assert contents(folder) == before
 
 
@@ -248,7 +254,7 @@ def test_result_of_one_photo_does_not_replace_another(folder, network, tmp_path)
     write_photo(tmp_path / "more/in/a.png", Photo(np.zeros((9, 9), np.uint8)))
     before = contents(folder)
     with pytest.raises(PhotoError, match="choose another place|has the same name"):
-        colorize_files(network, [tmp_path / "more", folder / "in/a.png"], folder, force=True)
+        colorize_files(network, [tmp_path / "more", folder / "in/a.png"], folder, Order(force=True))
     assert contents(folder) == before
 
 
@@ -277,7 +283,7 @@ def test_unfit_out_is_refused_before_any_work(out, message, folder, network, tmp
 @pytest.mark.parametrize("quality", [0, 101, -5])
 def test_quality_out_of_range(quality, folder, network, tmp_path):
     with pytest.raises(PhotoError, match="from 1 to 100"):
-        colorize_files(network, [folder], tmp_path / "out", quality=quality)
+        colorize_files(network, [folder], tmp_path / "out", Order(quality=quality))
 
 
 def test_an_unforeseen_error_costs_one_photo_alone(folder, network, tmp_path, monkeypatch, capsys):
@@ -286,7 +292,7 @@ def test_an_unforeseen_error_costs_one_photo_alone(folder, network, tmp_path, mo
             raise RuntimeError("no\nreason")
         return read_photo(file, **options)
 
-    monkeypatch.setattr(colorize, "read_photo", read)
+    monkeypatch.setattr("colornet.inference.folders.read_photo", read)
     monkeypatch.setattr(errors, "_log", None)  # a file of this test's own
     report = colorize_files(network, [folder], tmp_path / "out")
     assert len(report["done"]) == 2 and folder / "in/b.jpg" in report["failed"]
@@ -305,19 +311,19 @@ def test_each_page(network, tmp_path, capsys):
     assert colorize_files(network, [file], out)["done"] == [out / "a.tif"]
     assert f"{file}: the first of 3 pictures; --pages all colours each\n" in capsys.readouterr().err
     assert files(out) == ["a.tif"]
-    assert colorize_files(network, [file], out, every_page=True)["done"] == [out / "a.tif"]
+    assert colorize_files(network, [file], out, Order(every_page=True))["done"] == [out / "a.tif"]
     assert files(out) == ["a-page2.tif", "a-page3.tif", "a.tif"] and not capsys.readouterr().err
     for name, page in zip(("a", "a-page2", "a-page3"), pages):
         found = lightness(read_photo(out / f"{name}.tif").pixels)
         assert np.abs(found - lightness(np.asarray(page))).max() < 0.3
-    assert colorize_files(network, [file], out, every_page=True)["kept"] == [out / "a.tif"]
+    assert colorize_files(network, [file], out, Order(every_page=True))["kept"] == [out / "a.tif"]
 
 
 def test_pages_do_not_replace_another_photo(network, tmp_path, capsys):
     pages = [Image.fromarray(np.full((9, 9), level, np.uint8)) for level in (50, 100)]
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
     pages[0].save(tmp_path / "a-page2.tif")
-    report = colorize_files(network, [tmp_path], tmp_path / "out", every_page=True)
+    report = colorize_files(network, [tmp_path], tmp_path / "out", Order(every_page=True))
     assert report["failed"] == [tmp_path / "a.tif"] and len(report["done"]) == 1
     assert "a-page2.tif: is of another photo" in capsys.readouterr().err
 
@@ -331,7 +337,7 @@ def test_odd_names(name, network, tmp_path, capsys):
     report = colorize_files(network, [file], tmp_path / "out")
     assert report["done"] == [tmp_path / "out" / name] and files(tmp_path / "out") == [name]
     file.write_bytes(file.read_bytes()[:-20])
-    colorize_files(network, [file], tmp_path / "out", force=True)
+    colorize_files(network, [file], tmp_path / "out", Order(force=True))
     said = capsys.readouterr().err
     assert said.startswith("colornet: ") and said.count("\n") == 1 and "\x1b" not in said
 
@@ -346,7 +352,7 @@ def test_a_name_too_long_for_a_result_is_one_photos_matter(network, tmp_path, ca
 
 def test_folder_where_a_result_should_go(folder, network, tmp_path, capsys):
     (tmp_path / "out/a.png").mkdir(parents=True)
-    report = colorize_files(network, [folder], tmp_path / "out", force=True)
+    report = colorize_files(network, [folder], tmp_path / "out", Order(force=True))
     assert folder / "a.png" in report["failed"] and len(report["done"]) == 2
     assert "out/a.png: is a folder" in capsys.readouterr().err
 
@@ -375,7 +381,7 @@ def test_no_photos(network, tmp_path):
 
 def test_folder_with_variants_and_confidence(folder, beginner, tmp_path):
     out = tmp_path / "out"
-    report = colorize_files(beginner, [folder], out, count=2, confidence=True)
+    report = colorize_files(Colorizer(beginner), [folder], out, Order(variants=2, confidence=True))
     names = [
         f"{base}{word}.{kind}"
         for base, kind in (("a", "png"), ("in/a", "png"), ("in/b", "jpg"))
@@ -386,7 +392,7 @@ def test_folder_with_variants_and_confidence(folder, beginner, tmp_path):
         with Image.open(out / name) as image:
             assert image.mode == ("L" if "confidence" in name else "RGB")
     before = contents(out)
-    assert len(colorize_files(beginner, [folder], out, count=2)["kept"]) == 3
+    assert len(colorize_files(Colorizer(beginner), [folder], out, Order(variants=2))["kept"]) == 3
     assert contents(out) == before
 
 
@@ -400,7 +406,12 @@ def test_no_photo_is_overwritten_by_what_lies_beside_a_result(
     write_photo(photo, Photo(np.zeros((9, 9), np.uint8)))
     before = contents(folder)
     with pytest.raises(PhotoError, match="choose another"):
-        colorize_files(beginner, [photo], folder / "b.png", force, count=2, confidence=True)
+        colorize_files(
+            Colorizer(beginner),
+            [photo],
+            folder / "b.png",
+            Order(force=force, variants=2, confidence=True),
+        )
     assert contents(folder) == before
 
 
@@ -408,5 +419,5 @@ def test_variants_do_not_replace_the_result_of_another_photo(folder, beginner, t
     # "a-variant2.png" would be the name of two results.
     write_photo(folder / "a-variant2.png", Photo(np.zeros((9, 9), np.uint8)))
     with pytest.raises(PhotoError, match="same name|choose another"):
-        colorize_files(beginner, [folder], tmp_path / "out", count=2)
+        colorize_files(Colorizer(beginner), [folder], tmp_path / "out", Order(variants=2))
     assert not (tmp_path / "out").exists()

@@ -13,7 +13,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from colornet.photos import PhotoError, read_photo
+from colornet.errors import PhotoError
+from colornet.photos.read import read_photo
 
 RNG = np.random.default_rng(0)
 Y, X = np.mgrid[:96, :104]
@@ -70,7 +71,8 @@ KINDS = {
 READ = """
 import hashlib, json, sys
 from pathlib import Path
-from colornet.photos import PhotoError, read_photo
+from colornet.errors import PhotoError
+from colornet.photos.read import read_photo
 found = {}
 for file in sorted(Path(sys.argv[1]).iterdir()):
     try:
@@ -169,8 +171,6 @@ def test_others_that_lack_their_end_alone_are_taken(name, lost, tmp_path):
     data = KINDS[name]()
     (tmp_path / name).write_bytes(data[: len(data) - lost])
     assert read_photo(tmp_path / name).pixels.shape[:2] == RGB.shape[:2]
-
-
 
 
 LIMIT = 4 << 30  # bytes of address space, of which TensorFlow's interpreter alone wants half

@@ -18,9 +18,13 @@ from conftest import crops, limited, start
 from PIL import Image
 from skimage import color
 
-from colornet import data
-from colornet.photos import PhotoError
-from colornet.samples import sample
+from colornet.data import dataset, duplicates
+from colornet.data import prepare as prepare_module
+from colornet.data.dataset import summary
+from colornet.data.prepare import prepare, search
+from colornet.data.samples import sample
+from colornet.errors import PhotoError
+from colornet.photos import resize
 
 
 def save(path, pixels, **options):
@@ -59,7 +63,7 @@ def test_reasons(tmp_path):
     poster[:200, :300] = 20, 60, 220
     save(photos / "poster.png", poster)
     save(photos / "soft.png", cv2.GaussianBlur(sample("rocket"), (0, 0), 12))
-    rows = data.prepare([photos], tmp_path / "prepared", size=128)
+    rows = prepare([photos], tmp_path / "prepared", size=128)
     assert {row["file"]: row["reason"] for row in rows} == {
         "good.jpg": "",
         "cut.jpg": "unreadable",
@@ -76,7 +80,7 @@ def test_reasons(tmp_path):
     for row in rows:
         assert row["kept"] == int(not row["reason"])
         assert bool(row["split"]) == bool(row["kept"])
-    assert [row["file"] for row in data.read_manifest(tmp_path / "prepared")] == sorted(
+    assert [row["file"] for row in dataset.read_manifest(tmp_path / "prepared")] == sorted(
         file.name for file in photos.iterdir()
     )
 
@@ -85,7 +89,7 @@ def test_reasons(tmp_path):
 def test_pale_photos_stay(tmp_path, name):
     # Down to a fifth of the chroma, as long as any of it is over GREY_CHROMA.
     save(tmp_path / "photos" / "pale.png", with_chroma(sample(name), 0.2))
-    (row,) = data.prepare([tmp_path / "photos"], tmp_path / "prepared", size=128)
+    (row,) = prepare([tmp_path / "photos"], tmp_path / "prepared", size=128)
     assert row["kept"], row
 
 
@@ -100,8 +104,8 @@ def test_copies_are_found_whatever_their_format_and_size(tmp_path):
     save(copies / "mirror.png", photo[:, ::-1])
     save(copies / "small-mirror.jpg", cv2.resize(photo[:, ::-1], (280, 280)), quality=80)
     save(copies / "other.png", sample("coffee"))
-    data.prepare([first], tmp_path / "prepared", size=128)
-    rows = data.prepare([first, copies], tmp_path / "prepared", size=128)
+    prepare([first], tmp_path / "prepared", size=128)
+    rows = prepare([first, copies], tmp_path / "prepared", size=128)
     assert {row["file"]: row["reason"] for row in rows} == {
         "photo.png": "",
         "same.bmp": "duplicate",
@@ -119,12 +123,12 @@ def test_many_copies_at_once(tmp_path):
     # Threads write the same prepared photo at the same time.
     for i in range(24):
         save(tmp_path / "photos" / f"{i}.png", sample("chelsea"), compress_level=1)
-    rows = data.prepare([tmp_path / "photos"], tmp_path / "prepared", size=128)
+    rows = prepare([tmp_path / "photos"], tmp_path / "prepared", size=128)
     assert Counter(row["reason"] for row in rows) == {"": 1, "duplicate": 23}
 
 
 def test_split_shares():
-    count = Counter(data._split(f"photo {i}") for i in range(30_000))
+    count = Counter(duplicates._split(f"photo {i}") for i in range(30_000))
     assert count["test"] / 30_000 == pytest.approx(0.10, abs=0.008)
     assert count["validation"] / 30_000 == pytest.approx(0.18, abs=0.01)
     assert count["train"] / 30_000 == pytest.approx(0.72, abs=0.012)
@@ -139,7 +143,7 @@ def related(tmp_path_factory):
         for step in range(30):
             left = 4 * step
             save(folder / "photos" / f"{name}{step}.png", pixels[:200, left : left + 200])
-    data.prepare([folder / "photos"], folder / "prepared", size=128)
+    prepare([folder / "photos"], folder / "prepared", size=128)
     return folder
 
 
@@ -147,7 +151,7 @@ def likenesses(folder):
     """The kept photos' splits, and how alike each two are: by thumbnails, in plain numpy."""
     records = [json.loads(line) for line in open(folder / "records.jsonl")][1:]
     thumbs = {r["photo"]: base64.b64decode(r["thumb"]) for r in records if "thumb" in r}
-    rows = [row for row in data.read_manifest(folder) if row["kept"] == "1"]
+    rows = [row for row in dataset.read_manifest(folder) if row["kept"] == "1"]
     vectors = {False: [], True: []}
     for row in rows:
         thumb = np.frombuffer(thumbs[row["photo"]], np.uint8).reshape(16, 16).astype(float)
@@ -172,21 +176,21 @@ def test_near_duplicates_go_and_relatives_share_a_split(related):
 
 def test_added_photos_move_none(related, tiles, tmp_path):
     folder = shutil.copytree(related / "prepared", tmp_path / "prepared")
-    before = by_file(data.read_manifest(folder))
-    hash_before = data.fingerprint(folder)
-    rows = data.prepare([related / "photos", tiles], folder, size=128)
-    after = by_file(data.read_manifest(folder))
+    before = by_file(dataset.read_manifest(folder))
+    hash_before = dataset.fingerprint(folder)
+    rows = prepare([related / "photos", tiles], folder, size=128)
+    after = by_file(dataset.read_manifest(folder))
     assert len(rows) == len(before) + 22
     assert all(after[file] == row for file, row in before.items())
-    assert data.fingerprint(folder) != hash_before
+    assert dataset.fingerprint(folder) != hash_before
     # The first set may be gone: what was seen stays known.
-    assert data.prepare([tiles], folder, size=128) == rows
+    assert prepare([tiles], folder, size=128) == rows
 
 
 def test_second_run_does_nothing(prepared, tiles, tmp_path):
     folder = shutil.copytree(prepared, tmp_path / "prepared")
     seen = {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in folder.rglob("*.*")}
-    data.prepare([tiles], folder, size=128)
+    prepare([tiles], folder, size=128)
     assert seen == {f: (f.stat().st_mtime_ns, f.read_bytes()) for f in folder.rglob("*.*")}
 
 
@@ -198,7 +202,8 @@ def killed(tmp_path_factory):
         save(folder / "photos" / f"{i}.png", pixels, compress_level=1)
     for i, pixels in enumerate(crops(12, 220)):  # copies of earlier ones
         save(folder / "photos" / f"copy{i}.bmp", pixels)
-    code = "import sys; from colornet import data; data.prepare([sys.argv[1]], sys.argv[2], 128)"
+    code = "import sys; from colornet.data.prepare import prepare\n"
+    code += "prepare([sys.argv[1]], sys.argv[2], 128)"
     journal = folder / "broken" / "records.jsonl"
     process = start("-c", code, folder / "photos", folder / "broken")
     while process.poll() is None and not (journal.exists() and journal.stat().st_size > 2000):
@@ -207,7 +212,7 @@ def killed(tmp_path_factory):
     process.communicate()
     assert 1 < len(journal.read_bytes().splitlines()) < 213
     assert not (folder / "broken" / "manifest.csv").exists()
-    data.prepare([folder / "photos"], folder / "whole", size=128)
+    prepare([folder / "photos"], folder / "whole", size=128)
     return folder
 
 
@@ -218,21 +223,21 @@ def test_killed_run_goes_on_as_if_unbroken(killed, tmp_path, tail):
     if tail:  # the kill came in the middle of a line
         lines = journal.read_bytes().splitlines(keepends=True)
         journal.write_bytes(b"".join(lines[:-1]) + tail)
-    data.prepare([killed / "photos"], folder, size=128)
+    prepare([killed / "photos"], folder, size=128)
     assert (folder / "manifest.csv").read_bytes() == (whole / "manifest.csv").read_bytes()
     photos = {file.name: file.read_bytes() for file in (folder / "photos").iterdir()}
     assert photos == {file.name: file.read_bytes() for file in (whole / "photos").iterdir()}
-    assert data.fingerprint(folder) == data.fingerprint(whole)
-    assert len(data.read_manifest(folder)) == 212
+    assert dataset.fingerprint(folder) == dataset.fingerprint(whole)
+    assert len(dataset.read_manifest(folder)) == 212
 
 
 def test_limit(tiles, tmp_path):
-    rows = data.prepare([tiles], tmp_path / "prepared", size=128, limit=5)
+    rows = prepare([tiles], tmp_path / "prepared", size=128, limit=5)
     assert sum(row["kept"] for row in rows) == 5
-    assert data.prepare([tiles], tmp_path / "prepared", size=128, limit=5) == rows
+    assert prepare([tiles], tmp_path / "prepared", size=128, limit=5) == rows
     # A fair sample: not the first five by name.
     assert sorted(r["file"] for r in rows) != sorted(f.name for f in tiles.iterdir())[:5]
-    more = by_file(data.prepare([tiles], tmp_path / "prepared", size=128, limit=9))
+    more = by_file(prepare([tiles], tmp_path / "prepared", size=128, limit=9))
     assert sum(row["kept"] for row in more.values()) == 9
     assert all(more[row["file"]] == row for row in rows)
 
@@ -240,14 +245,14 @@ def test_limit(tiles, tmp_path):
 def test_prepared_photos_are_the_square_without_loss(tmp_path):
     photo = sample("coffee")
     save(tmp_path / "photos" / "coffee.png", photo)
-    (row,) = data.prepare([tmp_path / "photos"], tmp_path / "prepared", size=96)
+    (row,) = prepare([tmp_path / "photos"], tmp_path / "prepared", size=96)
     stored = kept_pixels(tmp_path / "prepared", row)
     assert stored.shape == (96, 96, 3)
-    assert np.array_equal(stored, data.square(photo, 96))
+    assert np.array_equal(stored, resize.square(photo, 96))
     (file,) = (tmp_path / "prepared" / "photos").iterdir()
-    assert np.array_equal(data.read_prepared(file), stored)
+    assert np.array_equal(dataset.read_prepared(file), stored)
     # The middle 400x400 of 400x600, each pixel the mean of its area.
-    tiny = data.square(photo, 100).astype(float)
+    tiny = resize.square(photo, 100).astype(float)
     means = photo[:, 100:500].reshape(100, 4, 100, 4, 3).mean((1, 3))
     assert np.abs(tiny - means).max() <= 0.51
 
@@ -264,7 +269,7 @@ def test_depths_palettes_alpha_and_orientation(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned a quarter clockwise
     save(photos / "turned.png", np.rot90(sample("rocket")), exif=exif.tobytes())
-    rows = by_file(data.prepare([photos], tmp_path / "prepared", size=128))
+    rows = by_file(prepare([photos], tmp_path / "prepared", size=128))
     expected = {
         "deep.png": sample("astronaut"),
         "palette.png": np.asarray(palette.convert("RGB")),
@@ -274,19 +279,19 @@ def test_depths_palettes_alpha_and_orientation(tmp_path):
     for name, pixels in expected.items():
         assert rows[name]["kept"], rows[name]
         stored = kept_pixels(tmp_path / "prepared", rows[name])
-        assert np.array_equal(stored, data.square(pixels, 128)), name
+        assert np.array_equal(stored, resize.square(pixels, 128)), name
     assert (rows["turned.png"]["width"], rows["turned.png"]["height"]) == (640, 427)
 
 
 def test_another_size_is_refused(prepared, tiles):
     with pytest.raises(PhotoError, match="was prepared at size 128") as error:
-        data.prepare([tiles], prepared, size=256)
+        prepare([tiles], prepared, size=256)
     assert "\n" not in str(error.value)
 
 
 def test_missing_source_is_refused(tmp_path):
     with pytest.raises(PhotoError, match="nowhere"):
-        data.prepare([tmp_path / "nowhere"], tmp_path / "prepared", size=128)
+        prepare([tmp_path / "nowhere"], tmp_path / "prepared", size=128)
     assert not (tmp_path / "prepared").exists()
 
 
@@ -299,22 +304,22 @@ def same_name_and_length(tmp_path):
 
 def test_same_names_in_two_folders(tmp_path):
     folders, out = same_name_and_length(tmp_path), tmp_path / "prepared"
-    rows = data.prepare(folders, out, size=128)
+    rows = prepare(folders, out, size=128)
     assert [(row["file"], row["kept"]) for row in rows] == [("photo.bmp", 1)] * 2
-    assert data.prepare(folders, out, size=128) == rows
+    assert prepare(folders, out, size=128) == rows
 
 
 def test_same_names_in_folders_added_later(tmp_path):
     first, second = same_name_and_length(tmp_path)
-    data.prepare([first], tmp_path / "prepared", size=128)
-    rows = data.prepare([second], tmp_path / "prepared", size=128)
+    prepare([first], tmp_path / "prepared", size=128)
+    rows = prepare([second], tmp_path / "prepared", size=128)
     assert [row["kept"] for row in rows] == [1, 1]
 
 
 def test_prepared_set_within_its_source(tmp_path):
     save(tmp_path / "photo.png", sample("astronaut"))
-    rows = data.prepare([tmp_path], tmp_path / "prepared", size=128)
-    assert data.prepare([tmp_path], tmp_path / "prepared", size=128) == rows
+    rows = prepare([tmp_path], tmp_path / "prepared", size=128)
+    assert prepare([tmp_path], tmp_path / "prepared", size=128) == rows
     assert len(rows) == 1
 
 
@@ -322,19 +327,21 @@ def test_prepared_set_within_its_source(tmp_path):
 def test_names_that_are_not_utf8(tmp_path):
     save(tmp_path / "photos" / "x.png", sample("astronaut"))
     os.rename(tmp_path / "photos" / "x.png", os.fsencode(tmp_path / "photos") + b"/caf\xe9.png")
-    data.prepare([tmp_path / "photos"], tmp_path / "prepared", size=128)
-    (row,) = data.read_manifest(tmp_path / "prepared")
+    prepare([tmp_path / "photos"], tmp_path / "prepared", size=128)
+    (row,) = dataset.read_manifest(tmp_path / "prepared")
     assert os.fsencode(row["file"]) == b"caf\xe9.png" and row["kept"] == "1"
 
 
 def test_split_files_and_summary(prepared):
-    files = {split: data.split_files(prepared, split) for split in ("train", "validation", "test")}
+    files = {
+        split: dataset.split_files(prepared, split) for split in ("train", "validation", "test")
+    }
     assert sum(map(len, files.values())) == 22 and all(files.values())
     assert all(file.is_file() for found in files.values() for file in found)
-    text = data.summary(data.read_manifest(prepared))
+    text = summary(dataset.read_manifest(prepared))
     assert ["kept", "22"] in [line.split() for line in text.splitlines()]
     with pytest.raises(PhotoError, match="colornet prepare"):
-        data.split_files(prepared / "nowhere", "train")
+        dataset.split_files(prepared / "nowhere", "train")
 
 
 # Folders as they are
@@ -365,15 +372,15 @@ def test_what_is_out_of_reach_costs_nothing_else(tmp_path, monkeypatch, capsys):
         (photos / name).write_text("no photo")
     os.mkfifo(photos / "pipe.png")
     out_of_reach(photos / "deep")
-    look = data.search
+    look = search
 
     def look_and_lose(sources):
         found = look(sources)
         (photos / "vanishes.png").unlink(missing_ok=True)
         return found
 
-    monkeypatch.setattr(data, "search", look_and_lose)
-    rows = data.prepare([photos], tmp_path / "prepared", size=128)
+    monkeypatch.setattr("colornet.data.prepare.search", look_and_lose)
+    rows = prepare([photos], tmp_path / "prepared", size=128)
     reasons = {row["file"]: row["reason"] for row in rows if not row["file"].startswith("deep")}
     assert reasons == {
         "good.png": "", "linked.png": "", "cut.jpg": "unreadable",
@@ -381,7 +388,7 @@ def test_what_is_out_of_reach_costs_nothing_else(tmp_path, monkeypatch, capsys):
     }  # fmt: skip
     (deep,) = (row for row in rows if row["file"].startswith("deep"))
     assert deep["reason"] == "out of reach"
-    assert "out of reach      4" in " ".join(data.summary(rows).splitlines())
+    assert "out of reach      4" in " ".join(summary(rows).splitlines())
     lines = [line for line in capsys.readouterr().err.splitlines() if "colornet:" in line]
     for name in ("dead.jpg", "loop.png", "vanishes.png", "cut.jpg"):
         (line,) = (line for line in lines if f"{photos / name}: " in line)
@@ -393,7 +400,7 @@ def test_what_is_out_of_reach_costs_nothing_else(tmp_path, monkeypatch, capsys):
     assert len(lines) == 5
     # What comes within reach is taken.
     save(photos / "nowhere.jpg", sample("rocket"))
-    after = by_file(data.prepare([photos], tmp_path / "prepared", size=128))
+    after = by_file(prepare([photos], tmp_path / "prepared", size=128))
     assert after["dead.jpg"]["kept"] + after["nowhere.jpg"]["kept"] == 1
     assert sum(row["kept"] for row in after.values()) == 3 and len(after) == 7
 
@@ -417,7 +424,7 @@ def test_a_file_that_finds_no_room(tiles, tmp_path, size):
     error = one_error(prepare_as_typed(tiles, folder, preexec_fn=lambda: limited(size)))
     assert f"colornet: {folder}/" in error and "larger than a file may be" in error
     assert all(np.asarray(Image.open(file)).any() for file in (folder / "photos").iterdir())
-    assert sum(row["kept"] for row in data.prepare([tiles], folder, size=128)) == 22
+    assert sum(row["kept"] for row in prepare([tiles], folder, size=128)) == 22
 
 
 def test_a_full_disk_is_called_that(tiles, small_disk, tmp_path):
@@ -428,7 +435,7 @@ def test_a_full_disk_is_called_that(tiles, small_disk, tmp_path):
     done = len(list((disk / "prepared/photos").iterdir()))
     assert 0 < done < 22
     subprocess.run(["mount", "-o", "remount,size=9m", disk], check=True)
-    assert sum(row["kept"] for row in data.prepare([tiles], disk / "prepared", size=128)) == 22
+    assert sum(row["kept"] for row in prepare([tiles], disk / "prepared", size=128)) == 22
 
 
 def test_interrupted_as_typed(killed, tmp_path):
@@ -441,32 +448,32 @@ def test_interrupted_as_typed(killed, tmp_path):
     assert process.returncode == 130, output
     assert output.splitlines()[-1] == "colornet: interrupted; the same command does what is left"
     assert "Traceback" not in output and not (folder / "manifest.csv").exists()
-    data.prepare([killed / "photos"], folder, size=128)
-    assert data.fingerprint(folder) == data.fingerprint(killed / "whole")
+    prepare([killed / "photos"], folder, size=128)
+    assert dataset.fingerprint(folder) == dataset.fingerprint(killed / "whole")
 
 
 def test_photos_that_join_a_set_are_told(tiles, tmp_path, capsys):
     save(tmp_path / "first" / "a.png", sample("coffee"))
-    data.prepare([tmp_path / "first"], tmp_path / "prepared", size=128)
+    prepare([tmp_path / "first"], tmp_path / "prepared", size=128)
     assert "join" not in capsys.readouterr().err
-    data.prepare([tiles], tmp_path / "prepared", size=128)
+    prepare([tiles], tmp_path / "prepared", size=128)
     error = capsys.readouterr().err
     assert "has 1 photos from before, of which 1 were kept; 22 more may join them" in error
 
 
 def test_a_missing_photo_is_made_again(prepared, tiles, tmp_path, capsys):
     folder = shutil.copytree(prepared, tmp_path / "prepared")
-    first, *_ = data.split_files(folder, "train")
+    first, *_ = dataset.split_files(folder, "train")
     content = first.read_bytes()
     first.unlink()
-    assert first not in data.present_files(folder, "train")
+    assert first not in dataset.present_files(folder, "train")
     error = capsys.readouterr().err
     assert error.startswith(f"colornet: {first}: missing, with it 1 of") and error.count("\n") == 1
     with pytest.raises(PhotoError, match="missing or damaged; delete it, then prepare"):
-        data.read_prepared(first)
-    data.prepare([tiles], folder, size=128)
+        dataset.read_prepared(first)
+    prepare([tiles], folder, size=128)
     assert first.read_bytes() == content
-    assert data.fingerprint(folder) == data.fingerprint(prepared)
+    assert dataset.fingerprint(folder) == dataset.fingerprint(prepared)
 
 
 def test_108_megapixels_in_less_than_a_gigabyte(tmp_path):
@@ -491,9 +498,12 @@ def test_108_megapixels_in_less_than_a_gigabyte(tmp_path):
     text = process.communicate()[0]
     assert process.returncode == 0, text
     assert int(text.split("peak")[1]) < 1_000_000, text  # KiB
-    rows = by_file(data.read_manifest(output))
+    rows = by_file(dataset.read_manifest(output))
     assert (rows["turned.jpg"]["width"], rows["turned.jpg"]["height"]) == ("9000", "12000")
-    assert (rows["progressive.jpg"]["width"], rows["progressive.jpg"]["height"]) == ("12000", "9000")
+    assert (rows["progressive.jpg"]["width"], rows["progressive.jpg"]["height"]) == (
+        "12000",
+        "9000",
+    )
     assert rows["turned.jpg"]["reason"] in ("", "blurred")
     assert not [row for row in rows.values() if row["reason"] == "unreadable"]
 
@@ -504,15 +514,15 @@ def test_108_megapixels_in_less_than_a_gigabyte(tmp_path):
 def test_an_unforeseen_error_costs_no_other_photo(tmp_path, monkeypatch, capsys):
     for i, pixels in enumerate(crops(3, 130)):
         save(tmp_path / "photos" / f"{i}.png", pixels)
-    judge = data._judged
+    judge = prepare_module._judged
 
     def fail_once(file, *rest):
         if file.name == "1.png":
             raise RuntimeError("of a kind nobody foresaw")
         return judge(file, *rest)
 
-    monkeypatch.setattr(data, "_judged", fail_once)
-    rows = by_file(data.prepare([tmp_path / "photos"], tmp_path / "prepared", size=64))
+    monkeypatch.setattr("colornet.data.prepare._judged", fail_once)
+    rows = by_file(prepare([tmp_path / "photos"], tmp_path / "prepared", size=64))
     assert {name for name, row in rows.items() if row["reason"] == "unreadable"} == {"1.png"}
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "1.png" in line]
     assert "nobody foresaw" in line

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from colornet.models.dcgan import CONTENT_WEIGHT, adversarial_photo, dcgan, discriminator
 from colornet.models.encoder_decoder import encoder_decoder
-from colornet.models.folding import fold
+from colornet.models.literature.dcgan import CONTENT_WEIGHT, adversarial_photo, dcgan, discriminator
+from colornet.models.weights import fold
 
 
 def batch():

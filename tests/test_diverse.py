@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from colornet import bins
-from colornet.models.diverse import (
+from colornet.color import bins
+from colornet.models.literature.diverse import (
     KL_WEIGHT,
     PAPER,
     Likeliest,
@@ -20,7 +20,7 @@ from colornet.models.diverse import (
     rarity_error,
     specificity_error,
 )
-from colornet.models.folding import fold
+from colornet.models.weights import fold
 
 RNG = np.random.default_rng(0)
 
@@ -65,14 +65,26 @@ def test_full_size_has_the_kernels_of_the_original():
     five = [(5, 5, 128, 256), (5, 5, 256, 512)]
     assert kernels(network, "condition") == [(5, 5, 1, 128), *five, (4, 4, 512, 64)]
     assert kernels(encoder, "encoder") == [
-        (5, 5, 2, 128), *five, (4, 4, 512, 1024), (4 * 4 * 1024, 128)
+        (5, 5, 2, 128),
+        *five,
+        (4, 4, 512, 1024),
+        (4 * 4 * 1024, 128),
     ]
     assert kernels(network, "decoder") == [
-        (4, 4, 64, 1024), (5, 5, 1536, 512), (5, 5, 768, 256), (5, 5, 384, 128), (5, 5, 128, 2)
+        (4, 4, 64, 1024),
+        (5, 5, 1536, 512),
+        (5, 5, 768, 256),
+        (5, 5, 384, 128),
+        (5, 5, 128, 2),
     ]
     assert kernels(network, "mixture") == [
-        (5, 5, 512, 384), (5, 5, 384, 320), (5, 5, 320, 288), (5, 5, 288, 256), (5, 5, 256, 128),
-        (14 * 14 * 128, 4096), (4096, 520),
+        (5, 5, 512, 384),
+        (5, 5, 384, 320),
+        (5, 5, 320, 288),
+        (5, 5, 288, 256),
+        (5, 5, 256, 128),
+        (14 * 14 * 128, 4096),
+        (4096, 520),
     ]
 
 
@@ -110,7 +122,10 @@ def test_specificity_against_numpy():
     places, waves = np.arange(16)[:, None] + 0.5, np.arange(3)
     basis = np.cos(np.pi * places * waves / 16) * np.sqrt(np.where(waves, 2, 1) / 16)
     np.testing.assert_allclose(basis.T @ basis, np.eye(3), atol=1e-12)
-    of = lambda field: np.einsum("bijc,iu,jv->bcuv", field, basis, basis)
+
+    def of(field):
+        return np.einsum("bijc,iu,jv->bcuv", field, basis, basis)
+
     variance = (of(target) ** 2).mean(0)
     within = np.einsum("bcuv,iu,jv->bijc", of(error), basis, basis)
     expected = (of(error) ** 2 / variance).sum((1, 2, 3))
@@ -120,13 +135,15 @@ def test_specificity_against_numpy():
 
 def test_other_losses_against_numpy():
     error = fields(3, 8, 8)
-    squares = (np.diff(error, axis=1) ** 2).sum((1, 2, 3)) + (np.diff(error, axis=2) ** 2).sum((1, 2, 3))
+    squares = (np.diff(error, axis=1) ** 2).sum((1, 2, 3)) + (np.diff(error, axis=2) ** 2).sum(
+        (1, 2, 3)
+    )
     np.testing.assert_allclose(gradient_error(error), np.sqrt(squares), rtol=1e-4)
     assert np.abs(divergence(ops.zeros((2, 5)), ops.zeros((2, 5)))).max() == 0
     # Of N(1, 2) from N(0, 1).
-    assert float(divergence(ops.ones((1, 1)), np.log([[2.0]]).astype(np.float32))[0]) == pytest.approx(
-        (1 + 2 - np.log(2) - 1) / 2, rel=1e-5
-    )
+    assert float(
+        divergence(ops.ones((1, 1)), np.log([[2.0]]).astype(np.float32))[0]
+    ) == pytest.approx((1 + 2 - np.log(2) - 1) / 2, rel=1e-5)
 
 
 def test_mixture_learns_by_the_nearest_component_alone():
@@ -172,7 +189,9 @@ def test_learns_is_resumed_and_answers_several_times(tmp_path):
     network, (L, ab) = small(), batch()
     trained = compiled(network)
     report = trained.evaluate(L, ab, verbose=0, return_dict=True)
-    assert report["loss"] == pytest.approx(np.mean((ab - network.predict_on_batch(L)) ** 2), rel=1e-4)
+    assert report["loss"] == pytest.approx(
+        np.mean((ab - network.predict_on_batch(L)) ** 2), rel=1e-4
+    )
     history = trained.fit(L, ab, epochs=12, batch_size=4, verbose=0).history
     parts = [history[name] for name in ("field_loss", "kl_loss", "mixture_loss")]
     assert history["loss"][0] == pytest.approx(

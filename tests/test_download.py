@@ -11,8 +11,8 @@ from hashlib import sha256
 
 import pytest
 
-from colornet import download
-from colornet.photos import PhotoError
+from colornet.data.download import SETS, download
+from colornet.errors import PhotoError
 
 FILES = {"set/a.jpg": b"a photo" * 1000, "set/b/c.jpg": bytes(range(256)) * 300}
 
@@ -77,7 +77,7 @@ def server(monkeypatch):
                 size=len(content),
                 sha256=sha256(content).hexdigest(),
             )
-            monkeypatch.setitem(download.SETS, "flowers", entry)
+            monkeypatch.setitem(SETS, "flowers", entry)
             return entry
 
         server.offer = offer
@@ -95,9 +95,9 @@ def content(folder):
 
 def refused(folder, *words):
     with pytest.raises(PhotoError) as error:
-        download.download("flowers", folder)
+        download("flowers", folder)
     message = str(error.value)
-    assert "\n" not in message and download.SETS["flowers"]["url"] in message
+    assert "\n" not in message and SETS["flowers"]["url"] in message
     for word in words:
         assert word in message
     # No set, and nothing else but what a second attempt goes on from.
@@ -111,11 +111,11 @@ PACKED = [tar(FILES), tar(FILES, "w"), tar(FILES, "w:bz2"), zipped(FILES)]
 @pytest.mark.parametrize("ranges", [True, False])
 def test_whole(server, tmp_path, archive, ranges):
     server.offer(archive, ranges=ranges)
-    folder = download.download("flowers", tmp_path / "sets")
+    folder = download("flowers", tmp_path / "sets")
     assert folder == tmp_path / "sets" / "flowers"
     assert content(folder) == FILES
     assert [file.name for file in (tmp_path / "sets").iterdir()] == ["flowers"]
-    download.download("flowers", tmp_path / "sets")
+    download("flowers", tmp_path / "sets")
     assert len(server.asked) == 1  # what is there is not fetched again
 
 
@@ -125,7 +125,7 @@ def test_goes_on_where_it_broke_off(server, tmp_path, ranges):
     server.offer(archive, ranges=ranges, short=100)
     refused(tmp_path, "broke off at 100 bytes")
     server.short = None
-    assert content(download.download("flowers", tmp_path)) == FILES
+    assert content(download("flowers", tmp_path)) == FILES
     assert server.asked == ["bytes=0-", "bytes=100-"]
     assert [file.name for file in tmp_path.iterdir()] == ["flowers"]
 
@@ -137,7 +137,7 @@ def test_archives_within_an_archive(server, tmp_path):
         "__MACOSX/set/._photos.tar.gz": b"not an archive",
     }
     server.offer(zipped(inner), "set.zip?download=1")
-    found = content(download.download("flowers", tmp_path))
+    found = content(download("flowers", tmp_path))
     expected = {f"set/{name}": body for name, body in FILES.items()} | {"set/notes.txt": b"n"}
     assert {name: found[name] for name in expected} == expected
     assert found.keys() - expected.keys() == {"__MACOSX/set/._photos.tar.gz"}
@@ -151,7 +151,7 @@ def test_other_bytes_than_recorded(server, tmp_path):
     server.content = PACKED[0] + b"more"
     refused(tmp_path, "other bytes")
     server.content = PACKED[0]
-    assert content(download.download("flowers", tmp_path)) == FILES
+    assert content(download("flowers", tmp_path)) == FILES
     assert entry["size"] == len(PACKED[0])
 
 
@@ -159,7 +159,7 @@ def test_no_server(server, tmp_path, monkeypatch):
     with socket.socket() as free:  # a port at which nobody listens
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/set.tgz"
-    monkeypatch.setitem(download.SETS, "flowers", dict(url=url, size=10, sha256="0"))
+    monkeypatch.setitem(SETS, "flowers", dict(url=url, size=10, sha256="0"))
     refused(tmp_path, "cannot fetch", "efused")
     assert not list(tmp_path.iterdir())
 
@@ -182,7 +182,7 @@ def test_not_http(server, tmp_path, monkeypatch):
 
         threading.Thread(target=answer, daemon=True).start()
         url = f"http://127.0.0.1:{other.getsockname()[1]}/set.tgz"
-        monkeypatch.setitem(download.SETS, "flowers", dict(url=url, size=10, sha256="0"))
+        monkeypatch.setitem(SETS, "flowers", dict(url=url, size=10, sha256="0"))
         refused(tmp_path, "cannot fetch")
 
 
@@ -207,12 +207,12 @@ def test_damaged_archives(server, tmp_path, damaged):
 
 def test_unknown_name_lists_the_known(tmp_path):
     with pytest.raises(PhotoError) as error:
-        download.download("imagenet", tmp_path)
-    assert all(name in str(error.value) for name in download.SETS)
+        download("imagenet", tmp_path)
+    assert all(name in str(error.value) for name in SETS)
     assert not list(tmp_path.iterdir())
 
 
 def test_entries_are_whole():
-    for entry in download.SETS.values():
+    for entry in SETS.values():
         assert re.fullmatch(r"https?://\S+", entry["url"])
         assert re.fullmatch(r"[0-9a-f]{64}", entry["sha256"]) and entry["size"] > 1e8

@@ -9,21 +9,34 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import start
+from conftest import colours, start
 from PIL import Image
 from skimage import color
 from skimage.metrics import peak_signal_noise_ratio
 from test_metrics import grey_of
 
-from colornet import breakdown, data, evaluation, metrics, models, steer
+from colornet import models
 from colornet.__main__ import main
-from colornet.colorize import compose, predict_ab
-from colornet.metrics import Measured
-from colornet.photos import PhotoError
-from colornet.samples import sample
+from colornet.color import lab
+from colornet.data import dataset
+from colornet.data.samples import sample
+from colornet.errors import PhotoError
+from colornet.evaluation import breakdown, metrics, tables
+from colornet.evaluation import evaluate as evaluation
+from colornet.evaluation.evaluate import DIFFERENCE, evaluate
+from colornet.evaluation.metrics import Measured
+from colornet.evaluation.testset import read_test_set
+from colornet.inference import steering
+from colornet.inference.compose import compose
+from colornet.photos import resize
 
 ROWS = {
-    "true", "grey", "dataset mean ab", "oracle mean ab", "model", "model, luma input",
+    "true",
+    "grey",
+    "dataset mean ab",
+    "oracle mean ab",
+    "model",
+    "model, luma input",
 }
 
 
@@ -34,19 +47,19 @@ def strict(report):
 
 @pytest.fixture(scope="module")
 def evaluated(run, prepared):
-    return evaluation.evaluate(models.load(run), [prepared], size=128)
+    return evaluate(models.load(run), [prepared], size=128)
 
 
 def test_table_of_a_prepared_set(evaluated, prepared):
     report, photos = evaluated
-    files = data.split_files(prepared, "test")
+    files = dataset.split_files(prepared, "test")
     assert photos.pop("names") == [file.stem for file in files]
     assert report["photos"] == len(files) == 2
     assert set(report["rows"]) == set(photos) == ROWS
     assert set(report["gain_over_grey"]) == set(metrics.METRICS)
     assert set(report["rows"]["true"]) == {"colourfulness"}
     strict(report)
-    differences = report["rows"]["model"][evaluation.DIFFERENCE]["mean"]
+    differences = report["rows"]["model"][DIFFERENCE]["mean"]
     assert differences == pytest.approx(
         np.subtract(photos["model"]["colourfulness"], photos["true"]["colourfulness"]).mean()
     )
@@ -71,15 +84,15 @@ def test_table_of_a_prepared_set(evaluated, prepared):
 
 
 def test_dataset_mean_ab_is_that_of_the_training_photos(prepared):
-    mean_ab = evaluation.read_test_set([prepared], 128).mean_ab
-    files = data.split_files(prepared, "train")
+    mean_ab = read_test_set([prepared], 128).mean_ab
+    files = dataset.split_files(prepared, "train")
     expected = [color.rgb2lab(np.asarray(Image.open(f)))[..., 1:].mean((0, 1)) for f in files]
     np.testing.assert_allclose(mean_ab, np.mean(expected, axis=0), atol=1e-3)
 
 
 def test_pooled_psnr_is_that_of_all_pixels(evaluated, prepared):
     report, _ = evaluated
-    true = np.stack([np.asarray(Image.open(f)) for f in data.split_files(prepared, "test")])
+    true = np.stack([np.asarray(Image.open(f)) for f in dataset.split_files(prepared, "test")])
     grey = np.stack([grey_of(photo) for photo in true])
     pooled = report["other_formulas"]["grey"]["PSNR of the pooled error, sRGB"]
     assert pooled == pytest.approx(peak_signal_noise_ratio(true, grey), abs=0.02)
@@ -87,7 +100,7 @@ def test_pooled_psnr_is_that_of_all_pixels(evaluated, prepared):
 
 def test_table_renders(evaluated):
     report, _ = evaluated
-    lines = evaluation.table(report).splitlines()
+    lines = tables.table(report).splitlines()
     first, second = lines[: lines.index("")], lines[lines.index("") + 1 :]
     for part in (first, second):
         assert len({line.count("|") for line in part}) == 1
@@ -108,18 +121,18 @@ def test_loose_photos(guess, tmp_path, capsys):
     for name in ("astronaut", "coffee"):
         Image.fromarray(sample(name)).save(tmp_path / f"{name}.png")
     Image.fromarray(grey_of(sample("rocket"))).save(tmp_path / "colourless.png")
-    Image.fromarray(metrics.luma(sample("rocket"))).save(tmp_path / "one-channel.png")
+    Image.fromarray(lab.luma(sample("rocket"))).save(tmp_path / "one-channel.png")
     (tmp_path / "broken.jpg").write_text("not a photo")
-    report, photos = evaluation.evaluate(guess, [tmp_path], size=96)
+    report, photos = evaluate(guess, [tmp_path], size=96)
     assert photos["names"] == ["astronaut.png", "coffee.png"] and report["photos"] == 2
     assert "96x96" in report["protocol"] and "grey" in report["protocol"]
     strict(report)
     errors = capsys.readouterr().err
     for name in ("broken.jpg", "colourless.png", "one-channel.png"):
         assert name in errors
-    one, _ = evaluation.evaluate(guess, [tmp_path / "coffee.png"], size=96)
+    one, _ = evaluate(guess, [tmp_path / "coffee.png"], size=96)
     assert one["photos"] == 1
-    limited, photos = evaluation.evaluate(guess, [tmp_path], size=96, limit=1)
+    limited, photos = evaluate(guess, read_test_set([tmp_path], 96, limit=1))
     assert photos["names"] == ["astronaut.png"]
 
 
@@ -127,21 +140,21 @@ def test_nothing_to_compare_with(guess, prepared, tmp_path):
     Image.fromarray(grey_of(sample("rocket"))).save(tmp_path / "colourless.png")
     for target, words in ((tmp_path, "no colour photos"), (tmp_path / "nowhere", "no such file")):
         with pytest.raises(PhotoError, match=words):
-            evaluation.evaluate(guess, [target])
+            evaluate(guess, [target])
     for split in ("test", "train"):
         other = shutil.copytree(prepared, tmp_path / split)
         manifest = (other / "manifest.csv").read_text()
         (other / "manifest.csv").write_text(manifest.replace(f",{split},", ",validation,"))
         with pytest.raises(PhotoError, match="prepare more"):
-            evaluation.evaluate(guess, [other])
+            evaluate(guess, [other])
 
 
 def test_prepared_photo_with_a_colourless_square(guess, prepared, tmp_path, capsys):
     # Its colours lay outside the square: against itself, grey would score infinity.
     folder = shutil.copytree(prepared, tmp_path / "prepared")
-    file, other = data.split_files(folder, "test")
+    file, other = dataset.split_files(folder, "test")
     Image.fromarray(grey_of(np.asarray(Image.open(file)))).save(file)
-    report, photos = evaluation.evaluate(guess, [folder], size=128)
+    report, photos = evaluate(guess, [folder], size=128)
     assert photos["names"] == [other.stem]
     strict(report)
     assert file.stem in capsys.readouterr().err
@@ -150,12 +163,12 @@ def test_prepared_photo_with_a_colourless_square(guess, prepared, tmp_path, caps
 def test_a_network_with_a_distribution_is_run_once_for_all_its_answers(beginner, tmp_path):
     Image.fromarray(sample("coffee")).save(tmp_path / "coffee.png")
     Image.fromarray(sample("astronaut")).save(tmp_path / "astronaut.png")
-    _, photos = evaluation.evaluate(beginner, [tmp_path], size=64)
-    answers = {"model": 0, "model, as by default": steer.VIVIDNESS, "model, vivid": 1}
+    _, photos = evaluate(beginner, [tmp_path], size=64)
+    answers = {"model": 0, "model, as by default": steering.VIVIDNESS, "model, vivid": 1}
     for i, name in enumerate(photos["names"]):
-        true = data.square(np.asarray(Image.open(tmp_path / name)), 64)
-        fields = {row: predict_ab(beginner, true, v) for row, v in answers.items()}
-        fields["model, luma input"] = predict_ab(beginner, metrics.luma(true), 0)
+        true = resize.square(np.asarray(Image.open(tmp_path / name)), 64)
+        fields = {row: colours(beginner, true, v) for row, v in answers.items()}
+        fields["model, luma input"] = colours(beginner, lab.luma(true), 0)
         for row, ab in fields.items():
             expected = metrics.scores(Measured(true), Measured(compose(true, ab)))
             for metric, value in expected.items():
@@ -167,28 +180,26 @@ def test_a_network_with_a_distribution_is_run_once_for_all_its_answers(beginner,
 
 def test_what_is_done_is_not_done_again(guess, prepared, tmp_path, monkeypatch):
     journal = tmp_path / "new/figures.jsonl"
-    first = evaluation.evaluate(guess, [prepared], size=96, journal=journal)
+    first = evaluate(guess, [prepared], size=96, journal=journal)
     lines = journal.read_text().splitlines()
     assert [json.loads(line)["photo"] for line in lines] == first[1]["names"]
     scored, score = [], evaluation._score
-    monkeypatch.setattr(
-        evaluation, "_score", lambda *args: scored.append(args) or score(*args)
-    )
-    assert evaluation.evaluate(guess, [prepared], size=96, journal=journal) == first
+    monkeypatch.setattr(evaluation, "_score", lambda *args: scored.append(args) or score(*args))
+    assert evaluate(guess, [prepared], size=96, journal=journal) == first
     assert not scored
     journal.write_text(lines[0] + "\n" + lines[1][:-9])  # as a kill leaves it
-    assert evaluation.evaluate(guess, [prepared], size=96, journal=journal) == first
+    assert evaluate(guess, [prepared], size=96, journal=journal) == first
     assert len(scored) == 1 and journal.read_text().splitlines() == lines
     # Other weights, sizes and things wanted are other figures.
     L = keras.Input((None, None, 1))
     other = keras.Model(L, keras.layers.Lambda(lambda x: 0 * x + [0.05, -0.1])(L))
-    changed, _ = evaluation.evaluate(other, [prepared], size=96, journal=journal)
+    changed, _ = evaluate(other, [prepared], size=96, journal=journal)
     assert len(scored) == 3
     assert changed["rows"]["model"] != first[0]["rows"]["model"]
-    evaluation.evaluate(guess, [prepared], size=64, journal=journal)
-    evaluation.evaluate(guess, [prepared], size=96, wanted=["skin"], journal=journal)
+    evaluate(guess, [prepared], size=64, journal=journal)
+    evaluate(guess, [prepared], size=96, wanted=["skin"], journal=journal)
     assert len(scored) == 7
-    assert evaluation.evaluate(guess, [prepared], size=96, journal=journal) == first
+    assert evaluate(guess, [prepared], size=96, journal=journal) == first
     assert len(scored) == 7
 
 
@@ -219,12 +230,15 @@ def test_interrupted_it_says_so_and_goes_on(tiles, run, tmp_path):
 def test_groups_are_told_by_folder_name_and_colourfulness(guess, tmp_path):
     (tmp_path / "cats").mkdir()
     for name, where in (
-        ("astronaut", "people-1.png"), ("chelsea", "cats/1.png"), ("coffee", "people-2.png"),
-        ("rocket", "people-3.png"), ("astronaut", "cats/2.png"),
+        ("astronaut", "people-1.png"),
+        ("chelsea", "cats/1.png"),
+        ("coffee", "people-2.png"),
+        ("rocket", "people-3.png"),
+        ("astronaut", "cats/2.png"),
     ):
         photo = sample(name)[len(where) :]  # no two alike
         Image.fromarray(photo).save(tmp_path / where)
-    report, photos = evaluation.evaluate(guess, [tmp_path], size=64)
+    report, photos = evaluate(guess, [tmp_path], size=64)
     gains = np.subtract(photos["model"]["psnr"], photos["grey"]["psnr"])
     by_set = {group["name"]: group for group in report["by"]["set"]}
     assert {name: group["photos"] for name, group in by_set.items()} == {"cats": 2, "people": 3}
@@ -261,20 +275,21 @@ def test_pictures_of_another_colorizer_are_scored_as_a_network_is(guess, truth, 
     picture = Image.open(file)
     picture.resize([side // 2 for side in picture.size], Image.Resampling.BOX).save(file)
     capsys.readouterr()
-    report, photos = evaluation.evaluate(guess, [truth], size=96, results=results)
+    report, photos = evaluate(guess, [truth], size=96, results=results)
     assert report["photos"] == 3 and "coffee.png: is 300x200, resized to 96x96" in (
         capsys.readouterr().err
     )
     np.testing.assert_allclose(photos["results"]["psnr"], photos["model"]["psnr"], atol=0.3)
     np.testing.assert_allclose(photos["results, own L"]["psnr"], photos["model"]["psnr"], atol=0.5)
-    alone, others = evaluation.evaluate(None, [truth], size=96, results=results)
+    alone, others = evaluate(None, [truth], size=96, results=results)
     assert set(others) - {"names"} == ROWS - {"model", "model, luma input"} | {
-        "results", "results, own L"
+        "results",
+        "results, own L",
     }
     assert others["results"] == photos["results"] and others["grey"] == photos["grey"]
     gain = np.subtract(others["results"]["psnr"], others["grey"]["psnr"]).mean()
     assert alone["gain_over_grey"]["psnr"]["mean"] == pytest.approx(gain)
-    assert "*results minus grey, per photo*" in evaluation.table(alone)
+    assert "*results minus grey, per photo*" in tables.table(alone)
 
 
 def brown(folder):
@@ -289,7 +304,7 @@ def brown(folder):
 def fade(photo, out):
     """A fifth of the way to grey."""
     true = np.asarray(Image.open(photo))
-    faded = np.round(0.8 * true + 0.2 * metrics.luma(true)[..., None])
+    faded = np.round(0.8 * true + 0.2 * lab.luma(true)[..., None])
     out.parent.mkdir(exist_ok=True)
     Image.fromarray(faded.astype(np.uint8)).save(out)
 
@@ -298,17 +313,17 @@ def test_missing_and_unfit_pictures_are_left_out_of_every_row(truth, tmp_path, c
     results = tmp_path / "results"
     (results / "sub").mkdir(parents=True)
     with pytest.raises(PhotoError, match=r"results: no picture has the name .*astronaut\.png"):
-        evaluation.evaluate(None, [truth], size=64, results=results)
+        evaluate(None, [truth], size=64, results=results)
     with pytest.raises(PhotoError, match="gone: no such file or folder"):
-        evaluation.evaluate(None, [truth], size=64, results=tmp_path / "gone")
+        evaluate(None, [truth], size=64, results=tmp_path / "gone")
     (results / "coffee.jpg").write_text("not a photo")
     capsys.readouterr()
     with pytest.raises(PhotoError, match="none of the 3 photos has a result that can be compared"):
-        evaluation.evaluate(None, [truth], size=64, results=results)
+        evaluate(None, [truth], size=64, results=results)
     Image.fromarray(sample("rocket")[:, ::-1]).save(results / "rocket.webp", lossless=True)
     Image.fromarray(sample("astronaut")[:100, :300]).save(results / "astronaut.png")
     capsys.readouterr()
-    report, photos = evaluation.evaluate(None, [truth], size=64, results=results)
+    report, photos = evaluate(None, [truth], size=64, results=results)
     assert photos["names"] == ["rocket.png"] and report["photos"] == 1
     *said, last = [line for line in capsys.readouterr().err.splitlines() if "colornet: " in line]
     said.sort()  # two threads read the photos
@@ -318,19 +333,19 @@ def test_missing_and_unfit_pictures_are_left_out_of_every_row(truth, tmp_path, c
     assert "2 of 3 photos left out of every row" in last
     shutil.copy(truth / "rocket.png", results / "rocket.png")
     with pytest.raises(PhotoError, match="none of the 3"):
-        evaluation.evaluate(None, [truth], size=64, results=results)
+        evaluate(None, [truth], size=64, results=results)
     assert "rocket.png: left out, 2 results" in capsys.readouterr().err
     with pytest.raises(PhotoError, match="none of the 3"):
-        evaluation.evaluate(None, [truth], size=64, results=truth)
+        evaluate(None, [truth], size=64, results=truth)
     assert "rocket.png: left out, a result equals it in every pixel" in capsys.readouterr().err
 
 
 def test_pictures_of_prepared_photos_by_either_name(prepared, tmp_path):
-    rows = {row["photo"]: row for row in data.read_manifest(prepared)}
-    files = data.split_files(prepared, "test")
+    rows = {row["photo"]: row for row in dataset.read_manifest(prepared)}
+    files = dataset.split_files(prepared, "test")
     fade(files[0], tmp_path / files[0].name)
     fade(files[1], tmp_path / rows[files[1].stem]["file"])
-    report, photos = evaluation.evaluate(None, [prepared], size=128, results=tmp_path)
+    report, photos = evaluate(None, [prepared], size=128, results=tmp_path)
     assert report["photos"] == 2 and min(photos["results"]["ssim"]) > 0.97
 
 
@@ -338,7 +353,16 @@ def test_as_typed(truth, tmp_path, capsys):
     out, results = tmp_path / "report.json", tmp_path / "results"
     for file in truth.iterdir():
         fade(file, results / file.name)
-    command = ["evaluate", str(truth), "--results", str(results), "--size", "64", "--json", str(out)]
+    command = [
+        "evaluate",
+        str(truth),
+        "--results",
+        str(results),
+        "--size",
+        "64",
+        "--json",
+        str(out),
+    ]
     command += ["--by", "set", "--by", "skin", "--by", "colourfulness", "--features"]
     assert main(command) == 0
     text, report = capsys.readouterr().out, json.loads(out.read_text())

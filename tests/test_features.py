@@ -4,13 +4,17 @@ import numpy as np
 from conftest import crops
 from scipy.linalg import sqrtm
 
-from colornet import features, metrics
+from colornet.color import lab
+from colornet.evaluation import features
 from colornet.models import efficientnet_lite
 
 
 def test_distance_is_the_formula_of_dowson_and_landau():
     rng = np.random.default_rng(0)
-    first, second = rng.normal(size=(60, 12)), rng.normal(1, 2, (60, 12)) @ rng.normal(size=(12, 12))
+    first, second = (
+        rng.normal(size=(60, 12)),
+        rng.normal(1, 2, (60, 12)) @ rng.normal(size=(12, 12)),
+    )
     A, B = np.cov(first.T), np.cov(second.T)
     means = np.sum((first.mean(0) - second.mean(0)) ** 2)
     expected = means + np.trace(A + B - 2 * sqrtm(A @ B).real)
@@ -22,7 +26,7 @@ def test_distance_is_the_formula_of_dowson_and_landau():
 
 def test_grey_photos_lie_farther_off_than_slightly_changed_ones():
     photos = np.stack([*crops(24, 96)])
-    grey = np.stack([np.repeat(metrics.luma(photo)[..., None], 3, axis=-1) for photo in photos])
+    grey = np.stack([np.repeat(lab.luma(photo)[..., None], 3, axis=-1) for photo in photos])
     noise = np.random.default_rng(0).integers(-4, 5, photos.shape)
     near = np.clip(photos + noise, 0, 255).astype(np.uint8)
     encode = features.encoder()

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from skimage.color import rgb2lab
 
-from colornet import hints, lab
-from colornet.hints import parse, plant, random_hints, read_hints, reveal
+from colornet.color import lab
+from colornet.color.hints import parse, plant, read_hints, reveal
+from colornet.data import augment
+from colornet.data.augment import random_hints
 
 GREY = np.full((64, 96, 1), 50, np.float32)
 
@@ -14,12 +16,15 @@ GREY = np.full((64, 96, 1), 50, np.float32)
 
 
 @pytest.mark.parametrize(
-    "text, x, y", [("120,80,#c03028", 120, 80), (" 1.5 , 0 ,#C03028 \n", 1.5, 0), ("7.,3,#c03028", 7, 3)]
+    "text, x, y",
+    [("120,80,#c03028", 120, 80), (" 1.5 , 0 ,#C03028 \n", 1.5, 0), ("7.,3,#c03028", 7, 3)],
 )
 def test_hint_as_typed(text, x, y):
     hint = parse(text)
     assert (hint.x, hint.y) == (x, y)
-    np.testing.assert_allclose(hint.ab, rgb2lab(np.array([[[0xC0, 0x30, 0x28]]]) / 255)[0, 0, 1:], atol=1e-3)
+    np.testing.assert_allclose(
+        hint.ab, rgb2lab(np.array([[[0xC0, 0x30, 0x28]]]) / 255)[0, 0, 1:], atol=1e-3
+    )
 
 
 def test_colours_are_those_of_scikit_image():
@@ -106,7 +111,7 @@ def test_revealed_patch_has_its_true_mean(row, column, side, noise):
 
 
 def test_drawn_hints(monkeypatch):
-    monkeypatch.setattr(hints, "DYED", 0)
+    monkeypatch.setattr(augment, "DYED", 0)
     # Colours that are the places themselves, so that each hint says where it was taken.
     ramp = np.stack(np.mgrid[:64, :96], axis=-1).astype(np.float32)
     rng, found = np.random.default_rng(0), []
@@ -116,14 +121,14 @@ def test_drawn_hints(monkeypatch):
         mask = planes[..., 2]
         assert np.isin(mask, (0, 1)).all() and (planes[mask == 0] == 0).all()
         colours, places = planes[mask == 1][:, :2] * lab.AB_SCALE, np.argwhere(mask == 1)
-        assert np.abs(colours - places).max(initial=0) < hints.SIDES[1] / 2 + 1e-3
+        assert np.abs(colours - places).max(initial=0) < augment.PATCH_SIDES[1] / 2 + 1e-3
         patches = np.unique(colours, axis=0)
         if len(patches) == 1:  # not overlapped by another: the mean of the whole patch
             np.testing.assert_allclose(patches[0], places.mean(0), atol=1e-3)
         found.append((len(patches), mask.sum()))
     counts, areas = np.array(found).T
-    assert np.mean(counts == 0) == pytest.approx(hints.NONE, abs=0.04)
-    assert counts[counts > 0].mean() == pytest.approx(1 / hints.FEWER, rel=0.15)
+    assert np.mean(counts == 0) == pytest.approx(augment.UNHINTED, abs=0.04)
+    assert counts[counts > 0].mean() == pytest.approx(1 / augment.STOPPING, rel=0.15)
     alone = set(areas[counts == 1])
     assert {1, 4, 9, 81} <= alone and max(alone) <= 81
 
@@ -144,16 +149,18 @@ def test_dye_stays_on_the_thing():
     first, second = ((rows - 32) ** 2 + (columns - x) ** 2 < 200 for x in (24, 72))
     ab = np.where((first | second)[..., None], [30, 30], [-20, 10]).astype(np.float32)
     for _ in range(20):
-        changed = np.hypot(*np.moveaxis(hints.dyed(L, ab, 32, 24, rng) - ab, -1, 0))
-        assert changed[~cv2.dilate(first.astype(np.uint8), np.ones((9, 9))).astype(bool)].max() < 0.1
+        changed = np.hypot(*np.moveaxis(augment.dyed(L, ab, 32, 24, rng) - ab, -1, 0))
+        assert (
+            changed[~cv2.dilate(first.astype(np.uint8), np.ones((9, 9))).astype(bool)].max() < 0.1
+        )
         inside = changed[cv2.erode(first.astype(np.uint8), np.ones((9, 9))).astype(bool)]
         assert np.ptp(inside) < 0.1 and inside.min() > 0
     assert inside.min() > 5
 
 
 def test_dyed_colours_are_told_and_to_be_learnt(monkeypatch):
-    monkeypatch.setattr(hints, "DYED", 1)
-    monkeypatch.setattr(hints, "NONE", 0)
+    monkeypatch.setattr(augment, "DYED", 1)
+    monkeypatch.setattr(augment, "UNHINTED", 0)
     ab, rng = np.full((64, 96, 2), 10, np.float32), np.random.default_rng(0)
     for _ in range(50):
         learnt, planes = random_hints(GREY, ab, rng)

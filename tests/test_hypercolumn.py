@@ -5,15 +5,22 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from colornet import data, lab, models
-from colornet.models.hypercolumn import Colour, hue_and_chroma, hue_and_chroma_loss, hypercolumn
-from colornet.samples import sample
+from colornet import models
+from colornet.color import lab
+from colornet.data.samples import sample
+from colornet.models.literature.hypercolumn import (
+    Colour,
+    hue_and_chroma,
+    hue_and_chroma_loss,
+    hypercolumn,
+)
+from colornet.photos import resize
 
 
 @pytest.fixture(scope="module")
 def batch():
     """L and ab of two photos, 64x64, in the units of a network."""
-    photos = np.float32([data.square(sample(name), 64) for name in ("astronaut", "coffee")]) / 255
+    photos = np.float32([resize.square(sample(name), 64) for name in ("astronaut", "coffee")]) / 255
     return tuple(map(np.asarray, lab.to_network(lab.rgb_to_lab(photos))))
 
 

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from keras import ops
 
-from colornet.models.folding import fold
-from colornet.models.let_there_be_color import (
+from colornet.models.literature.let_there_be_color import (
     PAPER,
     Classes,
     let_there_be_color,
     parts,
     with_classes,
 )
+from colornet.models.weights import fold
 
 
 def small(classes=3, size=32, width=4):
@@ -160,4 +160,6 @@ def test_comes_back_from_a_keras_file_and_folds(tmp_path):
         np.testing.assert_allclose(other(L), network(L), atol=1e-5)
         head = other.get_layer("classes")
         assert isinstance(head, Classes) and head.classes == 5
-        assert all(map(np.array_equal, head.get_weights(), network.get_layer("classes").get_weights()))
+        assert all(
+            map(np.array_equal, head.get_weights(), network.get_layer("classes").get_weights())
+        )

@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 from keras import layers
 
-from colornet import data, lab, models
+from colornet import models
+from colornet.color import lab
+from colornet.data.samples import sample
 from colornet.models.encoder_decoder import encoder_decoder
-from colornet.models.lightweight import RECIPE, encoder, lightweight
-from colornet.samples import sample
+from colornet.models.literature.lightweight import RECIPE, encoder, lightweight
+from colornet.photos import resize
 
 
 def at_256(network):
@@ -69,11 +71,11 @@ def test_takes_any_multiple_of_32(height, width):
 
 
 def test_learns_and_comes_back(tmp_path):
-    photos = np.float32([data.square(sample(name), 64) for name in ("astronaut", "coffee")]) / 255
+    photos = np.float32([resize.square(sample(name), 64) for name in ("astronaut", "coffee")]) / 255
     L, ab = map(np.asarray, lab.to_network(lab.rgb_to_lab(photos)))
     keras.utils.set_random_seed(0)
     network = lightweight(width=8)
-    network.compile("adam", RECIPE["loss"], run_eagerly=True)  # many layers take long to compile
+    network.compile("adam", RECIPE.loss, run_eagerly=True)  # many layers take long to compile
     course = network.fit(L, ab, epochs=3, verbose=0).history["loss"]
     assert course[-1] < course[0]
     network.save(tmp_path / "network.keras")

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from keras import ops
 
-from colornet import bins, data, lab
-from colornet.losses import cross_entropy, distribution_loss, edge_error, log_error
-from colornet.samples import sample
+from colornet.color import bins, lab
+from colornet.data.samples import sample
+from colornet.models.losses import cross_entropy, distribution_loss, edge_error, log_error
+from colornet.photos import resize
 
 STRIDE = 4
 
@@ -15,7 +16,7 @@ STRIDE = 4
 @pytest.fixture(scope="module")
 def ab():
     """Two photos' colours and a grey one's, in the units of a network."""
-    photos = [data.square(sample(name), 64) for name in ("astronaut", "coffee")]
+    photos = [resize.square(sample(name), 64) for name in ("astronaut", "coffee")]
     photos.append(np.full((64, 64, 3), 128, np.uint8))
     return np.asarray(lab.to_network(lab.rgb_to_lab(np.float32(photos) / 255))[1])
 

@@ -8,10 +8,11 @@ from conftest import crops
 from skimage import color
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from colornet import metrics
-from colornet.ciede2000 import difference
-from colornet.metrics import Measured
-from colornet.samples import sample
+from colornet.color import lab
+from colornet.color.ciede2000 import difference
+from colornet.data.samples import sample
+from colornet.evaluation import metrics
+from colornet.evaluation.metrics import Measured
 
 # Sharma, Wu and Dalal 2005, The CIEDE2000 Color-Difference Formula, table 1.
 SHARMA = np.array(
@@ -53,6 +54,8 @@ SHARMA = np.array(
     """.split(),
     float,
 ).reshape(34, 7)
+
+
 def pairs():
     """Sample photos beside damaged versions of themselves."""
     rng = np.random.default_rng(0)
@@ -60,7 +63,7 @@ def pairs():
         true = sample(name)[:200, :240]
         noisy = true + rng.normal(0, rng.uniform(3, 30), true.shape)
         yield true, np.clip(noisy, 0, 255).astype(np.uint8)
-        yield true, np.repeat(metrics.luma(true)[..., None], 3, axis=-1)
+        yield true, np.repeat(lab.luma(true)[..., None], 3, axis=-1)
         yield true, cv2.GaussianBlur(true, (0, 0), 2)
 
 
@@ -112,8 +115,13 @@ def test_a_hundred_photos_by_scikit_image():
         expected = dict(
             psnr=peak_signal_noise_ratio(true, other),
             ssim=structural_similarity(
-                true, other, channel_axis=-1, data_range=255,
-                gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+                true,
+                other,
+                channel_axis=-1,
+                data_range=255,
+                gaussian_weights=True,
+                sigma=1.5,
+                use_sample_covariance=False,
             ),
             ciede2000=color.deltaE_ciede2000(color.rgb2lab(true), own).mean(),
             auc=slow_auc(color.rgb2lab(true)[..., 1:], own[..., 1:]),
@@ -125,7 +133,9 @@ def test_a_hundred_photos_by_scikit_image():
 
 
 def test_ciede2000_of_any_pair_of_colours():
-    first, second = np.random.default_rng(0).uniform([0, -100, -100], [100, 100, 100], (2, 40, 50, 3))
+    first, second = np.random.default_rng(0).uniform(
+        [0, -100, -100], [100, 100, 100], (2, 40, 50, 3)
+    )
     second[0] = first[0] * [1, -0.5, -0.5]  # opposite hues
     second[1, :, 1:] = 0  # no hue
     expected = color.deltaE_ciede2000(first, second)
@@ -141,7 +151,7 @@ def test_colourfulness():
             means, spreads = zip(*map(cv2.meanStdDev, (r - g, 0.5 * (r + g) - b)))
             expected = np.linalg.norm(spreads) + 0.3 * np.linalg.norm(means)
             assert metrics.colourfulness(photo) == pytest.approx(expected)
-    grey = np.repeat(metrics.luma(true)[..., None], 3, axis=-1)
+    grey = np.repeat(lab.luma(true)[..., None], 3, axis=-1)
     assert metrics.colourfulness(grey) == 0
     red = np.zeros((4, 4, 3), np.uint8)
     red[..., 0] = 200  # no spread; red minus green 200, yellow minus blue 100

@@ -10,29 +10,14 @@ import pytest
 from conftest import tiny
 
 from colornet import models
-from colornet.models import MODELS
 from colornet.models.colornet import HintAttention
 from colornet.models.efficientnet_lite import imagenet
-from colornet.models.folding import fold
-
-PARAMETERS = dict(
-    colornet=6_147_810,
-    encoder_decoder=4_183_668,
-    eight_conv=1_285_410,
-    cic=2_030_090,
-    hypercolumn=2_096_720,
-    user_guided=1_253_486,
-    pix2pix=1_629_522,
-    dcgan=1_635_600,
-    let_there_be_color=1_567_363,
-    diverse=1_726_431,
-    lightweight=537_920,
-)
+from colornet.models.weights import fold
 
 
 def small(name):
     keras.utils.set_random_seed(0)
-    fixed = "size" in inspect.signature(MODELS[name]).parameters
+    fixed = "size" in inspect.signature(models.builder(name)).parameters
     return tiny(name, **(dict(size=64) if fixed else {}))
 
 
@@ -40,7 +25,7 @@ def grey(*shape):
     return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", models.names())
 def test_maps_L_to_ab(name):
     network = small(name)
     # Far-out weights too: the range is the network's own doing, not that of fresh weights.
@@ -51,7 +36,7 @@ def test_maps_L_to_ab(name):
     assert (ab < 0).any() and (ab > 0).any()
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", models.names())
 def test_comes_back_from_a_keras_file(name, tmp_path):
     network, L = small(name), grey(2, 64, 64, 1)
     network.save(tmp_path / "network.keras")
@@ -59,18 +44,17 @@ def test_comes_back_from_a_keras_file(name, tmp_path):
     np.testing.assert_allclose(loaded(L), network(L), atol=1e-4)  # folding rounds
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", models.names())
 def test_parameters_and_docstring(name):
-    network, doc = models.build(name), MODELS[name].__doc__
-    assert network.count_params() == PARAMETERS[name]
-    assert f"{PARAMETERS[name]:,} parameters" in doc
+    network, doc = models.build(name), models.builder(name).__doc__
+    assert f"{network.count_params():,} parameters" in " ".join(doc.split())
     # The literature's begin with the title, and say where it can be found and what is not as there.
     if name != "colornet":
         assert re.match(r"[A-Z].{20,}\.\n", doc) and re.search("arXiv|20[12][0-9]", doc), doc
     assert "Deviations" in doc
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", models.names())
 def test_layers_have_names_of_their_own(name):
     # Keras numbers what nobody named, and goes on counting in the next network.
     first, second = small(name), small(name)
@@ -80,11 +64,11 @@ def test_layers_have_names_of_their_own(name):
 def test_layer_tables_hold():
     network = keras.Model(*_at_256(models.build("encoder_decoder")))
     shapes = {layer.name: layer.output.shape[1:] for layer in network.layers}
-    doc = inspect.getdoc(MODELS["encoder_decoder"])
+    doc = inspect.getdoc(models.builder("encoder_decoder"))
     for name in ("encoder1_relu", "encoder5_relu", "skip5", "skip2", "skip1", "ab"):
         assert "x".join(map(str, shapes[name])) in doc, name
     shapes = {layer.name: layer.output.shape[1:] for layer in models.build("eight_conv").layers}
-    doc = inspect.getdoc(MODELS["eight_conv"])
+    doc = inspect.getdoc(models.builder("eight_conv"))
     for name in ("conv1_relu", "conv2_relu", "conv4_relu", "conv6_relu", "join", "up1", "conv8"):
         assert "x".join(map(str, shapes[name])) in doc, name
 
@@ -108,7 +92,7 @@ def test_eight_conv_refuses_other_sizes(size):
 
 
 def test_unknown_name_lists_the_known():
-    with pytest.raises(ValueError, match="colornet, encoder_decoder, eight_conv"):
+    with pytest.raises(ValueError, match="colornet, eight_conv, encoder_decoder, cic"):
         models.build("resnet")
 
 
@@ -154,7 +138,9 @@ def test_load_refuses_in_one_line(run, tmp_path):
         refused(damaged("config.json", change))
     models.load(run).save(tmp_path / "network.keras")
     for change in (cut, text):
-        damaged_file = shutil.copy(tmp_path / "network.keras", tmp_path / f"{change.__name__}.keras")
+        damaged_file = shutil.copy(
+            tmp_path / "network.keras", tmp_path / f"{change.__name__}.keras"
+        )
         change(damaged_file)
         refused(damaged_file)
 
@@ -170,7 +156,7 @@ def _norms(network):
     return [layer for layer in network.layers if "bn" in layer.name]
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", models.names())
 def test_folded_networks_give_the_same_answers(name):
     network, L, rng = small(name), grey(2, 64, 64, 1), np.random.default_rng(1)
     assert _norms(network)
@@ -291,5 +277,7 @@ def test_colornets_encoder_is_the_same(beginner):
     L = grey(1, 64, 64, 1)
     ends = [f"block{number}_project_bn" for number in (0, 20)]
     for name in ends:
-        parts = [keras.Model(net.input, net.get_layer(name).output) for net in (beginner, imagenet())]
+        parts = [
+            keras.Model(net.input, net.get_layer(name).output) for net in (beginner, imagenet())
+        ]
         np.testing.assert_allclose(parts[0](L), parts[1](L), atol=1e-4)

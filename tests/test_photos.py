@@ -20,9 +20,13 @@ import tifffile
 from PIL import Image, ImageCms, ImageOps
 from skimage.color import rgb2lab
 
-from colornet import profiles
-from colornet.colorize import colorize_files
-from colornet.photos import WRITTEN, Photo, PhotoError, find_photos, read_photo, write_photo
+from colornet.errors import PhotoError
+from colornet.inference.colorizer import Colorizer
+from colornet.inference.folders import colorize_files
+from colornet.photos import profiles
+from colornet.photos.photo import WRITTEN, Photo, find_photos
+from colornet.photos.read import read_photo
+from colornet.photos.write import write_photo
 
 pillow_heif.register_heif_opener()
 WIDTH, HEIGHT = 24, 16
@@ -250,83 +254,237 @@ ODD = [
     ("PNG, 8-bit RGB", "a.png", pillow(RGB), "RGB 8", RGB, None),
     ("PNG, 8-bit RGBA", "a.png", pillow(RGBA), "RGBA 8", RGB, ALPHA),
     ("PNG, palette", "a.png", pillow(PALETTE), "RGB 8", PALETTE_RGB, None),
-    ("PNG, palette with a clear colour", "a.png", pillow(PALETTE, transparency=5), "RGBA 8",
-     PALETTE_RGB, CLEAR * np.uint8(255)),
-    ("PNG, grey with a clear level", "a.png", pillow(GREY, transparency=int(GREY[3, 3])), "RGBA 8",
-     GREY, (GREY != GREY[3, 3]) * np.uint8(255)),
+    (
+        "PNG, palette with a clear colour",
+        "a.png",
+        pillow(PALETTE, transparency=5),
+        "RGBA 8",
+        PALETTE_RGB,
+        CLEAR * np.uint8(255),
+    ),
+    (
+        "PNG, grey with a clear level",
+        "a.png",
+        pillow(GREY, transparency=int(GREY[3, 3])),
+        "RGBA 8",
+        GREY,
+        (GREY != GREY[3, 3]) * np.uint8(255),
+    ),
     ("PNG, 1 bit", "a.png", pillow(BITS, "1"), "RGB 8", BITS, None),
     ("PNG, interlaced", "a.png", png(RGB, 2, 8, interlaced=True), "RGB 8", RGB, None),
     ("PNG, 16-bit grey", "a.png", opencv(GREY16), "RGB 16", GREY16, None),
-    ("PNG, 16-bit grey + alpha", "a.png", png(np.dstack([GREY16, ALPHA16]), 4, 16), "RGBA 16",
-     GREY16, ALPHA16),
+    (
+        "PNG, 16-bit grey + alpha",
+        "a.png",
+        png(np.dstack([GREY16, ALPHA16]), 4, 16),
+        "RGBA 16",
+        GREY16,
+        ALPHA16,
+    ),
     ("PNG, 16-bit RGB", "a.png", opencv(RGB16), "RGB 16", RGB16, None),
     ("PNG, 16-bit RGBA", "a.png", opencv(RGBA16), "RGBA 16", RGB16, ALPHA16),
-    ("PNG, 16-bit RGB, interlaced", "a.png", png(RGB16, 2, 16, interlaced=True), "RGB 16", RGB16, None),
-    ("PNG, 16-bit grey with a clear level", "a.png",
-     png(GREY16, 0, 16, extra=chunk(b"tRNS", struct.pack(">H", GREY16[3, 3]))), "RGBA 16",
-     GREY16, (GREY16 != GREY16[3, 3]) * np.uint16(65535)),
+    (
+        "PNG, 16-bit RGB, interlaced",
+        "a.png",
+        png(RGB16, 2, 16, interlaced=True),
+        "RGB 16",
+        RGB16,
+        None,
+    ),
+    (
+        "PNG, 16-bit grey with a clear level",
+        "a.png",
+        png(GREY16, 0, 16, extra=chunk(b"tRNS", struct.pack(">H", GREY16[3, 3]))),
+        "RGBA 16",
+        GREY16,
+        (GREY16 != GREY16[3, 3]) * np.uint16(65535),
+    ),
     ("JPEG, grey", "a.jpg", pillow(GREY, quality=95), "RGB 8", GREY, None),
     ("JPEG, RGB", "a.jpeg", pillow(RGB, quality=95), "RGB 8", RGB, None),
     ("JPEG, progressive", "a.jpg", pillow(RGB, quality=95, progressive=True), "RGB 8", RGB, None),
     ("JPEG, CMYK", "a.jpg", pillow(cmyk(GREY), quality=95), "RGB 8", GREY, None),
-    ("JPEG, CMYK with a profile", "a.jpg", pillow(cmyk(GREY), quality=95, icc_profile=CMYK_PROFILE),
-     "RGB 8", CMYK_SEEN, None),
-    *(
-        (f"JPEG, EXIF orientation {n}", "a.jpg", turned(RGB, n, quality=95), "RGB 8",
-         np.asarray(Image.fromarray(RGB).transpose(how) if how is not None else RGB), None)
-        for n, how in enumerate(
-            [None, Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_180,
-             Image.Transpose.FLIP_TOP_BOTTOM, Image.Transpose.TRANSPOSE,
-             Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE, Image.Transpose.ROTATE_90], 1)
+    (
+        "JPEG, CMYK with a profile",
+        "a.jpg",
+        pillow(cmyk(GREY), quality=95, icc_profile=CMYK_PROFILE),
+        "RGB 8",
+        CMYK_SEEN,
+        None,
     ),
-    ("JPEG with a preview behind it (MPO)", "a.jpg",
-     named(pillow(RGB, quality=95, format="MPO", **FRAMES), ".mpo"), "RGB 8", RGB, None),
+    *(
+        (
+            f"JPEG, EXIF orientation {n}",
+            "a.jpg",
+            turned(RGB, n, quality=95),
+            "RGB 8",
+            np.asarray(Image.fromarray(RGB).transpose(how) if how is not None else RGB),
+            None,
+        )
+        for n, how in enumerate(
+            [
+                None,
+                Image.Transpose.FLIP_LEFT_RIGHT,
+                Image.Transpose.ROTATE_180,
+                Image.Transpose.FLIP_TOP_BOTTOM,
+                Image.Transpose.TRANSPOSE,
+                Image.Transpose.ROTATE_270,
+                Image.Transpose.TRANSVERSE,
+                Image.Transpose.ROTATE_90,
+            ],
+            1,
+        )
+    ),
+    (
+        "JPEG with a preview behind it (MPO)",
+        "a.jpg",
+        named(pillow(RGB, quality=95, format="MPO", **FRAMES), ".mpo"),
+        "RGB 8",
+        RGB,
+        None,
+    ),
     ("WebP, lossy", "a.webp", pillow(RGB, quality=95), "RGB 8", RGB, None),
     ("WebP, lossless", "a.webp", pillow(RGB, lossless=True), "RGB 8", RGB, None),
     ("WebP, alpha", "a.webp", pillow(RGBA, lossless=True, exact=True), "RGBA 8", RGB, ALPHA),
-    ("WebP, animated, lossless", "a.webp", pillow(RGB, lossless=True, **FRAMES), "RGB 8", RGB, None),
+    (
+        "WebP, animated, lossless",
+        "a.webp",
+        pillow(RGB, lossless=True, **FRAMES),
+        "RGB 8",
+        RGB,
+        None,
+    ),
     ("TIFF, 8-bit grey", "a.tif", tiff(GREY), "RGB 8", GREY, None),
     ("TIFF, 8-bit RGB, LZW", "a.tif", pillow(RGB, compression="tiff_lzw"), "RGB 8", RGB, None),
-    ("TIFF, 8-bit RGB, JPEG inside", "a.tif", pillow(RGB, compression="jpeg", quality=95), "RGB 8 lossy",
-     RGB, None),
+    (
+        "TIFF, 8-bit RGB, JPEG inside",
+        "a.tif",
+        pillow(RGB, compression="jpeg", quality=95),
+        "RGB 8 lossy",
+        RGB,
+        None,
+    ),
     ("TIFF, 8-bit RGBA", "a.tiff", tiff(RGBA, extrasamples=["unassalpha"]), "RGBA 8", RGB, ALPHA),
     ("TIFF, tiled", "a.tif", tiff(RGB, tile=(16, 16)), "RGB 8", RGB, None),
-    ("TIFF, planes apart", "a.tif",
-     tiff(np.moveaxis(RGB, -1, 0), photometric="rgb", planarconfig="separate"), "RGB 8", RGB, None),
-    ("TIFF, white is zero", "a.tif", tiff(255 - GREY, photometric="miniswhite"), "RGB 8", GREY, None),
+    (
+        "TIFF, planes apart",
+        "a.tif",
+        tiff(np.moveaxis(RGB, -1, 0), photometric="rgb", planarconfig="separate"),
+        "RGB 8",
+        RGB,
+        None,
+    ),
+    (
+        "TIFF, white is zero",
+        "a.tif",
+        tiff(255 - GREY, photometric="miniswhite"),
+        "RGB 8",
+        GREY,
+        None,
+    ),
     ("TIFF, 1 bit", "a.tif", pillow(BITS, "1", compression="group4"), "RGB 8", BITS, None),
     ("TIFF, CMYK", "a.tif", pillow(cmyk(GREY)), "RGB 8", GREY, None),
     ("TIFF, 16-bit grey", "a.tif", tiff(GREY16), "RGB 16", GREY16, None),
     ("TIFF, 16-bit grey, big-endian", "a.tif", tiff(GREY16, byteorder=">"), "RGB 16", GREY16, None),
-    ("TIFF, 16-bit grey, white is zero", "a.tif", tiff(65535 - GREY16, photometric="miniswhite"),
-     "RGB 16", GREY16, None),
-    ("TIFF, 16-bit grey + alpha", "a.tif",
-     tiff(np.dstack([GREY16, ALPHA16]), photometric="minisblack", extrasamples=["unassalpha"],
-          planarconfig="contig"), "RGBA 16", GREY16, ALPHA16),
-    ("TIFF, 16-bit RGB, deflate", "a.tif", tiff(RGB16, photometric="rgb", predictor=True, **DEFLATE),
-     "RGB 16", RGB16, None),
-    ("TIFF, 16-bit RGB, LZW", "a.tif", opencv(RGB16, cv2.IMWRITE_TIFF_COMPRESSION, 5), "RGB 16",
-     RGB16, None),
-    ("TIFF, 16-bit RGB, planes apart", "a.tif",
-     tiff(np.moveaxis(RGB16, -1, 0), photometric="rgb", planarconfig="separate"), "RGB 16",
-     RGB16, None),
-    ("TIFF, 16-bit RGB, tiled", "a.tif", tiff(RGB16, photometric="rgb", tile=(16, 16)), "RGB 16",
-     RGB16, None),
-    ("TIFF, 16-bit RGBA", "a.tif", tiff(RGBA16, photometric="rgb", extrasamples=["unassalpha"]),
-     "RGBA 16", RGB16, ALPHA16),
+    (
+        "TIFF, 16-bit grey, white is zero",
+        "a.tif",
+        tiff(65535 - GREY16, photometric="miniswhite"),
+        "RGB 16",
+        GREY16,
+        None,
+    ),
+    (
+        "TIFF, 16-bit grey + alpha",
+        "a.tif",
+        tiff(
+            np.dstack([GREY16, ALPHA16]),
+            photometric="minisblack",
+            extrasamples=["unassalpha"],
+            planarconfig="contig",
+        ),
+        "RGBA 16",
+        GREY16,
+        ALPHA16,
+    ),
+    (
+        "TIFF, 16-bit RGB, deflate",
+        "a.tif",
+        tiff(RGB16, photometric="rgb", predictor=True, **DEFLATE),
+        "RGB 16",
+        RGB16,
+        None,
+    ),
+    (
+        "TIFF, 16-bit RGB, LZW",
+        "a.tif",
+        opencv(RGB16, cv2.IMWRITE_TIFF_COMPRESSION, 5),
+        "RGB 16",
+        RGB16,
+        None,
+    ),
+    (
+        "TIFF, 16-bit RGB, planes apart",
+        "a.tif",
+        tiff(np.moveaxis(RGB16, -1, 0), photometric="rgb", planarconfig="separate"),
+        "RGB 16",
+        RGB16,
+        None,
+    ),
+    (
+        "TIFF, 16-bit RGB, tiled",
+        "a.tif",
+        tiff(RGB16, photometric="rgb", tile=(16, 16)),
+        "RGB 16",
+        RGB16,
+        None,
+    ),
+    (
+        "TIFF, 16-bit RGBA",
+        "a.tif",
+        tiff(RGBA16, photometric="rgb", extrasamples=["unassalpha"]),
+        "RGBA 16",
+        RGB16,
+        ALPHA16,
+    ),
     ("TIFF, BigTIFF", "a.tif", tiff(GREY16, bigtiff=True), "RGB 16", GREY16, None),
-    ("TIFF with a thumbnail page", "a.tif",
-     lambda path: (tiff(RGB)(path), tifffile.imwrite(path, RGB[::2, ::2], append=True, subfiletype=1)),
-     "RGB 8", RGB, None),
-    ("TIFF, two pages", "a.tif", tiff(np.stack([RGB, 255 - RGB]), photometric="rgb"), "RGB 8", RGB,
-     None),
+    (
+        "TIFF with a thumbnail page",
+        "a.tif",
+        lambda path: (
+            tiff(RGB)(path),
+            tifffile.imwrite(path, RGB[::2, ::2], append=True, subfiletype=1),
+        ),
+        "RGB 8",
+        RGB,
+        None,
+    ),
+    (
+        "TIFF, two pages",
+        "a.tif",
+        tiff(np.stack([RGB, 255 - RGB]), photometric="rgb"),
+        "RGB 8",
+        RGB,
+        None,
+    ),
     ("TIFF, float", "a.tif", tiff(F32), "32-bit", None, None),
-    ("TIFF, float RGB", "a.tif", tiff(np.dstack([F32] * 3), photometric="rgb"), "32-bit", None, None),
+    (
+        "TIFF, float RGB",
+        "a.tif",
+        tiff(np.dstack([F32] * 3), photometric="rgb"),
+        "32-bit",
+        None,
+        None,
+    ),
     ("TIFF, 16-bit CMYK", "a.tif", tiff(RGBA16, photometric="separated"), "RGB 16", INKS16, None),
     ("TIFF, CIELAB", "a.tif", tiff(RGB, photometric="cielab"), "8-bit CIELAB", None, None),
-    ("TIFF, 5 channels", "a.tif",
-     tiff(np.dstack([RGB, RGB[..., :2]]), photometric="rgb", extrasamples=["unspecified"] * 2),
-     "RGB 8", RGB, None),
+    (
+        "TIFF, 5 channels",
+        "a.tif",
+        tiff(np.dstack([RGB, RGB[..., :2]]), photometric="rgb", extrasamples=["unspecified"] * 2),
+        "RGB 8",
+        RGB,
+        None,
+    ),
     ("BMP, 1 bit", "a.bmp", pillow(BITS, "1"), "RGB 8", BITS, None),
     ("BMP, 8 bits", "a.bmp", pillow(GREY), "RGB 8", GREY, None),
     ("BMP, 24 bits", "a.bmp", pillow(RGB), "RGB 8", RGB, None),
@@ -335,81 +493,267 @@ ODD = [
     ("1x20000 pixels", "a.png", pillow(LINE[:, None]), "RGB 8", LINE[:, None], None),
     ("20000x1 pixels", "a.png", pillow(LINE[None]), "RGB 8", LINE[None], None),
     ("PNG named .jpg", "a.jpg", named(pillow(GREY), ".png"), "RGB 8", GREY, None),
-    ("JPEG named .png", "a.png", named(pillow(GREY, quality=95), ".jpg"), "RGB 8 lossy", GREY, None),
-    ("PNG with alpha named .jpg", "a.jpg", named(pillow(LA), ".png"), "cannot hold transparency",
-     None, None),
-    ("16-bit PNG named .jpg", "a.jpg", named(opencv(GREY16), ".png"), "cannot hold 16 bits",
-     None, None),
-    ("spaces and umlauts in the name", "Großmutter, 1923 – 母.png", pillow(GREY), "RGB 8", GREY, None),
+    (
+        "JPEG named .png",
+        "a.png",
+        named(pillow(GREY, quality=95), ".jpg"),
+        "RGB 8 lossy",
+        GREY,
+        None,
+    ),
+    (
+        "PNG with alpha named .jpg",
+        "a.jpg",
+        named(pillow(LA), ".png"),
+        "cannot hold transparency",
+        None,
+        None,
+    ),
+    (
+        "16-bit PNG named .jpg",
+        "a.jpg",
+        named(opencv(GREY16), ".png"),
+        "cannot hold 16 bits",
+        None,
+        None,
+    ),
+    (
+        "spaces and umlauts in the name",
+        "Großmutter, 1923 – 母.png",
+        pillow(GREY),
+        "RGB 8",
+        GREY,
+        None,
+    ),
     ("profile: sRGB", "a.png", pillow(RGB, icc_profile=SRGB_PROFILE), "RGB 8", RGB, None),
-    ("profile: grey, on 8-bit grey", "a.png", pillow(GREY, icc_profile=GREY_PROFILE), "RGB 8",
-     GREY_SEEN, None),
-    ("profile: grey, on grey + alpha", "a.png", pillow(LA, icc_profile=GREY_PROFILE), "RGBA 8",
-     GREY_SEEN, ALPHA),
-    ("profile: grey, on 16-bit grey", "a.tif", tiff(GREY16, iccprofile=GREY_PROFILE), "RGB 16",
-     _encoded((GREY16 / 65535) ** 1.5), None),
-    ("profile: of RGB, on grey", "a.png", pillow(GREY, icc_profile=RGB_PROFILE), "RGB 8", GREY, None),
-    ("profile: of grey, on RGB", "a.png", pillow(RGB, icc_profile=GREY_PROFILE), "RGB 8", RGB, None),
+    (
+        "profile: grey, on 8-bit grey",
+        "a.png",
+        pillow(GREY, icc_profile=GREY_PROFILE),
+        "RGB 8",
+        GREY_SEEN,
+        None,
+    ),
+    (
+        "profile: grey, on grey + alpha",
+        "a.png",
+        pillow(LA, icc_profile=GREY_PROFILE),
+        "RGBA 8",
+        GREY_SEEN,
+        ALPHA,
+    ),
+    (
+        "profile: grey, on 16-bit grey",
+        "a.tif",
+        tiff(GREY16, iccprofile=GREY_PROFILE),
+        "RGB 16",
+        _encoded((GREY16 / 65535) ** 1.5),
+        None,
+    ),
+    (
+        "profile: of RGB, on grey",
+        "a.png",
+        pillow(GREY, icc_profile=RGB_PROFILE),
+        "RGB 8",
+        GREY,
+        None,
+    ),
+    (
+        "profile: of grey, on RGB",
+        "a.png",
+        pillow(RGB, icc_profile=GREY_PROFILE),
+        "RGB 8",
+        RGB,
+        None,
+    ),
     ("profile: broken", "a.png", pillow(RGB, icc_profile=b"no profile"), "RGB 8", RGB, None),
-    ("EXIF: broken", "a.jpg", pillow(RGB, quality=95, exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff\1"), "RGB 8",
-     RGB, None),
-    ("PNG, data with a wrong checksum", "a.png",
-     changed(pillow(RGB), lambda data: data[:-13] + b"\0" + data[-12:]), "damaged", None, None),
-    ("PNG, header with a wrong checksum", "a.png",
-     changed(pillow(RGB), lambda data: data[:29] + b"\0\0\0\0" + data[33:]), "damaged", None, None),
-    ("PNG, damaged data", "a.png",
-     changed(pillow(RGB), lambda data: data[:60] + bytes(40) + data[100:]), "damaged", None, None),
+    (
+        "EXIF: broken",
+        "a.jpg",
+        pillow(RGB, quality=95, exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff\1"),
+        "RGB 8",
+        RGB,
+        None,
+    ),
+    (
+        "PNG, data with a wrong checksum",
+        "a.png",
+        changed(pillow(RGB), lambda data: data[:-13] + b"\0" + data[-12:]),
+        "damaged",
+        None,
+        None,
+    ),
+    (
+        "PNG, header with a wrong checksum",
+        "a.png",
+        changed(pillow(RGB), lambda data: data[:29] + b"\0\0\0\0" + data[33:]),
+        "damaged",
+        None,
+        None,
+    ),
+    (
+        "PNG, damaged data",
+        "a.png",
+        changed(pillow(RGB), lambda data: data[:60] + bytes(40) + data[100:]),
+        "damaged",
+        None,
+        None,
+    ),
     ("PNG, cut short", "a.png", changed(pillow(RGB), half), "damaged", None, None),
     ("PNG, 16-bit, cut short", "a.png", changed(opencv(RGB16), half), "damaged", None, None),
-    ("JPEG, cut short", "a.jpg", changed(pillow(RGB), lambda data: data[:-60]), "damaged", None, None),
+    (
+        "JPEG, cut short",
+        "a.jpg",
+        changed(pillow(RGB), lambda data: data[:-60]),
+        "damaged",
+        None,
+        None,
+    ),
     ("WebP, cut short", "a.webp", changed(pillow(RGB), half), "damaged", None, None),
     ("TIFF, cut short", "a.tif", changed(pillow(RGB), half), "damaged", None, None),
-    ("TIFF, 16-bit, cut short", "a.tif", changed(tiff(RGB16, photometric="rgb"), half), "damaged",
-     None, None),
+    (
+        "TIFF, 16-bit, cut short",
+        "a.tif",
+        changed(tiff(RGB16, photometric="rgb"), half),
+        "damaged",
+        None,
+        None,
+    ),
     ("BMP, cut short", "a.bmp", changed(pillow(RGB), half), "damaged", None, None),
     ("no bytes at all", "a.jpg", lambda path: path.touch(), "is empty", None, None),
-    ("text named .jpg", "a.jpg", lambda path: path.write_text("Dear Sir,"), "not a JPEG", None, None),
+    (
+        "text named .jpg",
+        "a.jpg",
+        lambda path: path.write_text("Dear Sir,"),
+        "not a JPEG",
+        None,
+        None,
+    ),
     ("SVG named .png", "a.png", lambda path: path.write_text("<svg/>"), "not a JPEG", None, None),
-    ("HTML named .jpg", "a.jpg", lambda path: path.write_text("<!doctype html>404"), "not a JPEG",
-     None, None),
-    ("JPEG, 12 bits", "a.jpg",
-     lambda path: path.write_bytes(imagecodecs.jpeg8_encode(GREY16 >> 4, bitspersample=12)),
-     "a JPEG of a kind that is not read", None, None),
-    ("JPEG, lossless", "a.jpg", lambda path: path.write_bytes(imagecodecs.ljpeg_encode(GREY16)),
-     "a JPEG of a kind that is not read", None, None),
-    ("BMP, 64 bits", "a.bmp",
-     lambda path: path.write_bytes(
-         struct.pack("<2sIHHIIiiHHIIiiII", b"BM", 118, 0, 0, 54, 40, 2, 4, 1, 64, 0, 64, *[0] * 4)
-         + bytes(64)
-     ), "a BMP of a kind that is not read", None, None),
-    ("PDF named .tif", "a.tif", lambda path: path.write_bytes(b"%PDF-1.7\n"), "not a JPEG", None, None),
+    (
+        "HTML named .jpg",
+        "a.jpg",
+        lambda path: path.write_text("<!doctype html>404"),
+        "not a JPEG",
+        None,
+        None,
+    ),
+    (
+        "JPEG, 12 bits",
+        "a.jpg",
+        lambda path: path.write_bytes(imagecodecs.jpeg8_encode(GREY16 >> 4, bitspersample=12)),
+        "a JPEG of a kind that is not read",
+        None,
+        None,
+    ),
+    (
+        "JPEG, lossless",
+        "a.jpg",
+        lambda path: path.write_bytes(imagecodecs.ljpeg_encode(GREY16)),
+        "a JPEG of a kind that is not read",
+        None,
+        None,
+    ),
+    (
+        "BMP, 64 bits",
+        "a.bmp",
+        lambda path: path.write_bytes(
+            struct.pack(
+                "<2sIHHIIiiHHIIiiII", b"BM", 118, 0, 0, 54, 40, 2, 4, 1, 64, 0, 64, *[0] * 4
+            )
+            + bytes(64)
+        ),
+        "a BMP of a kind that is not read",
+        None,
+        None,
+    ),
+    (
+        "PDF named .tif",
+        "a.tif",
+        lambda path: path.write_bytes(b"%PDF-1.7\n"),
+        "not a JPEG",
+        None,
+        None,
+    ),
     ("GIF", "a.gif", pillow(PALETTE), "RGB 8", PALETTE_RGB, None),
-    ("GIF, animated", "a.gif", pillow(PALETTE, save_all=True, append_images=[Image.fromarray(BITS)]),
-     "RGB 8", PALETTE_RGB, None),
+    (
+        "GIF, animated",
+        "a.gif",
+        pillow(PALETTE, save_all=True, append_images=[Image.fromarray(BITS)]),
+        "RGB 8",
+        PALETTE_RGB,
+        None,
+    ),
     ("AVIF", "a.avif", pillow(RGB, quality=95), "RGB 8 lossy", RGB, None),
     ("HEIC", "a.heic", pillow(RGB, format="HEIF", quality=95), "RGB 8 lossy", RGB, None),
-    ("HEIC, turned by its camera", "a.heic", turned(RGB, 6, format="HEIF", quality=95), "RGB 8 lossy",
-     np.rot90(RGB, -1), None),
-    ("AVIF, turned by its camera", "a.avif", turned(RGB, 6, quality=95), "RGB 8 lossy",
-     np.rot90(RGB, -1), None),
+    (
+        "HEIC, turned by its camera",
+        "a.heic",
+        turned(RGB, 6, format="HEIF", quality=95),
+        "RGB 8 lossy",
+        np.rot90(RGB, -1),
+        None,
+    ),
+    (
+        "AVIF, turned by its camera",
+        "a.avif",
+        turned(RGB, 6, quality=95),
+        "RGB 8 lossy",
+        np.rot90(RGB, -1),
+        None,
+    ),
     ("JPEG 2000", "a.jp2", pillow(RGB), "RGB 8", RGB, None),
     ("JPEG 2000, grey + alpha", "a.jp2", pillow(LA), "RGBA 8", GREY, ALPHA),
     ("JPEG 2000, 16-bit grey", "a.jp2", jpeg2000(GREY16), "RGB 16", GREY16, None),
     ("JPEG 2000, 16-bit RGBA", "a.jp2", jpeg2000(RGBA16), "RGBA 16", RGB16, ALPHA16),
-    ("JPEG 2000, 12-bit RGB, no box", "a.j2k", jpeg2000(RGB16 >> 4, codecformat="j2k", bitspersample=12),
-     "RGB 16", RGB12, None),
-    ("JPEG without its end", "a.jpg", changed(pillow(RGB, quality=95), lambda data: data[:-2]), "RGB 8",
-     RGB, None),
-    ("PNG that claims 100000x100000", "a.png", png(GREY, 0, 8, size=(100_000, 100_000)),
-     "100000x100000 is over", None, None),
-    ("TIFF that claims 100000x100000", "a.tif",
-     changed(tiff(GREY16), lambda data: data.replace(
-         struct.pack("<HHII", 256, 4, 1, WIDTH), struct.pack("<HHII", 256, 4, 1, 100_000)
-     ).replace(
-         struct.pack("<HHII", 257, 4, 1, HEIGHT), struct.pack("<HHII", 257, 4, 1, 100_000))),
-     "100000x100000 is over", None, None),
+    (
+        "JPEG 2000, 12-bit RGB, no box",
+        "a.j2k",
+        jpeg2000(RGB16 >> 4, codecformat="j2k", bitspersample=12),
+        "RGB 16",
+        RGB12,
+        None,
+    ),
+    (
+        "JPEG without its end",
+        "a.jpg",
+        changed(pillow(RGB, quality=95), lambda data: data[:-2]),
+        "RGB 8",
+        RGB,
+        None,
+    ),
+    (
+        "PNG that claims 100000x100000",
+        "a.png",
+        png(GREY, 0, 8, size=(100_000, 100_000)),
+        "100000x100000 is over",
+        None,
+        None,
+    ),
+    (
+        "TIFF that claims 100000x100000",
+        "a.tif",
+        changed(
+            tiff(GREY16),
+            lambda data: data.replace(
+                struct.pack("<HHII", 256, 4, 1, WIDTH), struct.pack("<HHII", 256, 4, 1, 100_000)
+            ).replace(
+                struct.pack("<HHII", 257, 4, 1, HEIGHT), struct.pack("<HHII", 257, 4, 1, 100_000)
+            ),
+        ),
+        "100000x100000 is over",
+        None,
+        None,
+    ),
     ("folder named .png", "a.png", lambda path: path.mkdir(), "no photos found", None, None),
-    ("link to nothing", "a.png", lambda path: path.symlink_to("gone.png"), "no such file", None, None),
+    (
+        "link to nothing",
+        "a.png",
+        lambda path: path.symlink_to("gone.png"),
+        "no such file",
+        None,
+        None,
+    ),
     ("file without permission to read", "a.png", no_permission, "cannot be read", None, None),
 ]
 
@@ -419,7 +763,9 @@ def network():
     """A network of visible colours that change from place to place."""
     L = keras.Input((None, None, 1))
     weights = keras.initializers.RandomNormal(stddev=0.05, seed=1)
-    return keras.Model(L, keras.layers.Conv2D(2, 9, padding="same", kernel_initializer=weights)(L))
+    return Colorizer(
+        keras.Model(L, keras.layers.Conv2D(2, 9, padding="same", kernel_initializer=weights)(L))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -484,7 +830,8 @@ def _exif(path):
 
 
 @pytest.mark.parametrize("suffix, deep", [
-    (".jpg", False), (".png", False), (".webp", False), (".tif", False), (".png", True), (".tif", True)
+    (".jpg", False), (".png", False), (".webp", False), (".tif", False),
+    (".png", True), (".tif", True),
 ])  # fmt: skip
 def test_exif_is_kept_but_for_orientation(suffix, deep, tmp_path):
     exif = Image.Exif()
@@ -509,7 +856,9 @@ def test_exif_is_kept_but_for_orientation(suffix, deep, tmp_path):
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("packing", ["none", "tiff_lzw", "16 bits", "PNG, 16 bits", "webp"])
 def test_every_orientation_in_every_decoder(orientation, packing, tmp_path):
-    file = tmp_path / ("in.png" if "PNG" in packing else "in.webp" if packing == "webp" else "in.tif")
+    file = tmp_path / (
+        "in.png" if "PNG" in packing else "in.webp" if packing == "webp" else "in.tif"
+    )
     exif = Image.Exif()
     exif[0x0112] = orientation
     picture = io.BytesIO()
@@ -518,7 +867,9 @@ def test_every_orientation_in_every_decoder(orientation, packing, tmp_path):
     if "PNG" in packing:
         png(RGB16, 2, 16, extra=chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0")))(file)
     elif packing == "16 bits":
-        tifffile.imwrite(file, RGB16, photometric="rgb", extratags=[(0x0112, 3, 1, orientation, True)])
+        tifffile.imwrite(
+            file, RGB16, photometric="rgb", extratags=[(0x0112, 3, 1, orientation, True)]
+        )
     elif packing == "webp":
         Image.fromarray(RGB).save(file, lossless=True, exif=exif.tobytes())
     else:
@@ -539,7 +890,12 @@ def test_tiff_tags_of_storage_stay_behind(tiff_options, dtype, tmp_path):
     planar = "planarconfig" in tiff_options
     given = np.moveaxis(pixels, -1, 0) if planar else pixels
     tifffile.imwrite(
-        tmp_path / "in.tif", given, photometric="rgb", description="Oma", metadata=None, **tiff_options
+        tmp_path / "in.tif",
+        given,
+        photometric="rgb",
+        description="Oma",
+        metadata=None,
+        **tiff_options,
     )
     write_photo(tmp_path / "out.tif", read_photo(tmp_path / "in.tif"))
     with tifffile.TiffFile(tmp_path / "out.tif") as out:
@@ -576,7 +932,9 @@ def test_rgb_profile_at_16_bits(suffix, tmp_path):
     back = cv2.imread(str(out), cv2.IMREAD_UNCHANGED)[..., ::-1].astype(int)
     assert np.abs(back - pixels).max() <= 2
     tags = tifffile.TiffFile(out).pages[0].tags if suffix == ".tif" else {}
-    assert (bytes(tags[34675].value) if tags else Image.open(out).info["icc_profile"]) == RGB_PROFILE
+    assert (
+        bytes(tags[34675].value) if tags else Image.open(out).info["icc_profile"]
+    ) == RGB_PROFILE
 
 
 def _under(profile, pixels):
@@ -624,9 +982,13 @@ def test_linear_grey_profile_is_exact(tmp_path):
 def test_profile_without_a_way_back_is_used_but_not_attached(tmp_path):
     ramp = bytes(range(256))
     corners = np.array(np.meshgrid(*[[0, 1]] * 3, indexing="ij")).reshape(3, 8)
-    lut = np.stack([corners.mean(axis=0) * 255, np.full(8, 128), np.full(8, 128)], -1).astype(np.uint8)
+    lut = np.stack([corners.mean(axis=0) * 255, np.full(8, 128), np.full(8, 128)], -1).astype(
+        np.uint8
+    )
     body = b"mft1\0\0\0\0" + bytes([3, 3, 2, 0]) + _fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
-    profile = _profile("RGB ", {b"A2B0": body + 3 * ramp + lut.tobytes() + 3 * ramp}, b"Lab ", b"scnr")
+    profile = _profile(
+        "RGB ", {b"A2B0": body + 3 * ramp + lut.tobytes() + 3 * ramp}, b"Lab ", b"scnr"
+    )
     Image.fromarray(RGB).save(tmp_path / "in.png", icc_profile=profile)
     photo = read_photo(tmp_path / "in.png")
     assert photo.icc is None
@@ -669,7 +1031,9 @@ def test_heic_without_its_library_names_it(tmp_path, monkeypatch):
     Image.fromarray(RGB).save(tmp_path / "a.heic")
     monkeypatch.delitem(Image.OPEN, "HEIF")
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    with pytest.raises(PhotoError, match=r"needs pillow_heif; install it: pip install -e '\.\[heif\]'"):
+    with pytest.raises(
+        PhotoError, match=r"needs pillow_heif; install it: pip install 'colornet\[heif\]'"
+    ):
         read_photo(tmp_path / "a.heic")
 
 

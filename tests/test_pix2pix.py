@@ -6,8 +6,15 @@ import pytest
 from conftest import start
 from keras import ops
 
-from colornet.models.folding import fold
-from colornet.models.pix2pix import PAPER, Adversarial, adversarial, patchgan, pix2pix, unet
+from colornet.models.literature.pix2pix import (
+    PAPER,
+    Adversarial,
+    adversarial,
+    patchgan,
+    pix2pix,
+    unet,
+)
+from colornet.models.weights import fold
 
 
 def trainable(network):
@@ -165,7 +172,7 @@ def test_comes_back_from_a_keras_file_and_folds(tmp_path):
 
 JAX = """
 import keras, numpy as np
-from colornet.models.pix2pix import adversarial, pix2pix
+from colornet.models.literature.pix2pix import adversarial, pix2pix
 
 assert keras.backend.backend() == "jax"
 L = np.random.default_rng(0).uniform(-1, 1, (2, 32, 32, 1)).astype(np.float32)
@@ -182,8 +189,6 @@ assert all(np.any(a != b.numpy()) for a, b in after)
 
 def test_two_steps_under_jax():
     pytest.importorskip("jax")
-    process = start(
-        "-c", JAX, KERAS_BACKEND="jax", XLA_FLAGS="--xla_backend_optimization_level=0"
-    )
+    process = start("-c", JAX, KERAS_BACKEND="jax", XLA_FLAGS="--xla_backend_optimization_level=0")
     output = process.communicate()[0]
     assert process.returncode == 0, output

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from skimage import color
 
-from colornet import data, skin
-from colornet.metrics import Measured
-from colornet.samples import sample
+from colornet.data.samples import sample
+from colornet.evaluation import skin
+from colornet.evaluation.metrics import Measured
+from colornet.evaluation.skin import summary
+from colornet.photos import resize
 
 
 def painted(Lab, mask, ab):
@@ -17,7 +19,7 @@ def painted(Lab, mask, ab):
 
 
 def test_the_skin_of_a_face_and_nothing_else():
-    photo = data.square(sample("astronaut"), 256)
+    photo = resize.square(sample("astronaut"), 256)
     mask = skin.find(photo)
     # Her face is about 100..130 across and 35..80 down, in front of a flag and a dark shuttle.
     assert mask[40:70, 100:125].mean() > 0.6
@@ -28,7 +30,7 @@ def test_the_skin_of_a_face_and_nothing_else():
 @pytest.mark.parametrize("name", ["coffee", "rocket", "chelsea"])
 def test_no_face_no_skin(name):
     # Wood and a ginger cat have colours of skin.
-    photo = data.square(sample(name), 256)
+    photo = resize.square(sample(name), 256)
     assert not skin.find(photo).any()
     assert skin.measure(Measured(photo), {}) is None
 
@@ -42,7 +44,7 @@ def test_light_and_dark_by_the_typology_angle(Lab, kind):
 
 
 def test_errors_are_those_that_were_made():
-    photo = data.square(sample("astronaut"), 256)
+    photo = resize.square(sample("astronaut"), 256)
     true, mask = color.rgb2lab(photo), skin.find(photo)
     elsewhere = painted(true, ~mask, [0, 10])
     grey = np.round(color.lab2rgb(true * [1, 0, 0]) * 255).astype(np.uint8)
@@ -59,7 +61,7 @@ def test_errors_are_those_that_were_made():
     turn = np.rad2deg(np.arctan2(b, a - 12) - np.arctan2(b, a))
     assert rows["green"]["hue"] == pytest.approx(abs(turn), abs=2)
     assert rows["green"]["ab"] == pytest.approx(12, abs=0.5)
-    groups = {group["name"]: group for group in skin.summary([found, None, found])}
+    groups = {group["name"]: group for group in summary([found, None, found])}
     assert set(groups) == {"all", found["kind"]} and groups["all"]["photos"] == 2
     assert groups["all"]["rows"]["green"]["ab"]["mean"] == pytest.approx(rows["green"]["ab"])
-    assert skin.summary([None]) == []
+    assert summary([None]) == []

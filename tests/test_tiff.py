@@ -7,7 +7,8 @@ import pytest
 import tifffile
 from PIL import Image, ImageOps
 
-from colornet.photos import PhotoError, read_photo
+from colornet.errors import PhotoError
+from colornet.photos.read import read_photo
 
 HEIGHT, WIDTH = 37, 51  # no multiple of tiles and strips
 RNG = np.random.default_rng(0)
@@ -121,7 +122,10 @@ def test_alpha_that_colours_were_multiplied_by(bits, tmp_path):
     share = alpha[..., None] / np.iinfo(samples.dtype).max
     given = np.round(samples[..., :3] * share).astype(samples.dtype)
     tifffile.imwrite(
-        tmp_path / "a.tif", np.dstack([given, alpha]), photometric="rgb", extrasamples=["assocalpha"]
+        tmp_path / "a.tif",
+        np.dstack([given, alpha]),
+        photometric="rgb",
+        extrasamples=["assocalpha"],
     )
     check(tmp_path / "a.tif", samples[..., :3], alpha, 1, most=1)
 

@@ -5,16 +5,18 @@ import numpy as np
 import pytest
 from keras import ops
 
-from colornet import bins, data, lab, models
-from colornet.models.user_guided import GlobalHints, guided, guided_loss, user_guided
-from colornet.samples import sample
+from colornet import models
+from colornet.color import bins, lab
+from colornet.data.samples import sample
+from colornet.models.literature.user_guided import GlobalHints, guided, guided_loss, user_guided
+from colornet.photos import resize
 
 
 @pytest.fixture(scope="module")
 def batch():
     """L and ab of four photos, 64x64, in the units of a network."""
     names = ("astronaut", "coffee", "chelsea", "rocket")
-    photos = np.float32([data.square(sample(name), 64) for name in names]) / 255
+    photos = np.float32([resize.square(sample(name), 64) for name in names]) / 255
     return tuple(map(np.asarray, lab.to_network(lab.rgb_to_lab(photos))))
 
 

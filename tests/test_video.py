@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from conftest import start
 
-from colornet import lab, samples
 from colornet.__main__ import main
+from colornet.color import lab
+from colornet.data import samples
 
 av = pytest.importorskip("av", reason="the video extra is not installed")
-from colornet.video import colorize_video  # noqa: E402
+from colornet.inference.colorizer import Colorizer
+from colornet.video.film import FilmOrder, colorize_video
 
 NUMBER = 20
 
@@ -82,6 +84,11 @@ def lightness(rgb):
 
 
 @pytest.fixture(scope="module")
+def colorizer(beginner):
+    return Colorizer(beginner)
+
+
+@pytest.fixture(scope="module")
 def clip(tmp_path_factory):
     return film(tmp_path_factory.mktemp("films") / "clip.mp4", scene(), sound="aac")
 
@@ -97,9 +104,9 @@ def clip(tmp_path_factory):
         ("f.mkv", dict(codec="ffv1", pix_fmt="yuv444p", rate=Fraction(24000, 1001))),
     ],
 )
-def test_kinds_of_films(name, options, beginner, tmp_path):
+def test_kinds_of_films(name, options, colorizer, tmp_path):
     source = film(tmp_path / name, scene(), **options)
-    assert colorize_video(beginner, source, tmp_path / "out.mp4") == NUMBER
+    assert colorize_video(colorizer, source, tmp_path / "out.mp4") == NUMBER
     (before, times, *_), (after, new_times, *_) = read(source), read(tmp_path / "out.mp4")
     np.testing.assert_allclose(new_times, times, atol=1.1e-3)  # Matroska rounds to milliseconds
     for one, other in zip(before, after, strict=True):
@@ -112,39 +119,39 @@ def test_kinds_of_films(name, options, beginner, tmp_path):
             assert seconds == pytest.approx(1, abs=0.1)
 
 
-def test_sound_that_mp4_holds_is_left_as_it_is(clip, beginner, tmp_path):
+def test_sound_that_mp4_holds_is_left_as_it_is(clip, colorizer, tmp_path):
     def packets(path):
         with av.open(path) as source:
             return [bytes(packet) for packet in source.demux(audio=0) if packet.size]
 
-    colorize_video(beginner, clip, tmp_path / "out.mp4")
+    colorize_video(colorizer, clip, tmp_path / "out.mp4")
     assert packets(tmp_path / "out.mp4") == packets(clip) != []
 
 
 @pytest.mark.parametrize("height, width", [(97, 129), (64, 33), (33, 200)])
-def test_odd_sizes_become_even(height, width, beginner, tmp_path):
+def test_odd_sizes_become_even(height, width, colorizer, tmp_path):
     source = film(tmp_path / "a.mkv", scene(height, width, 3), codec="ffv1", pix_fmt="bgr0")
-    colorize_video(beginner, source, tmp_path / "out.mp4")
+    colorize_video(colorizer, source, tmp_path / "out.mp4")
     pixels = read(tmp_path / "out.mp4")[0]
     assert pixels[0].shape == (height + height % 2, width + width % 2, 3)
     before = lightness(scene(height, width, 1)[0])
     assert np.abs(lightness(pixels[0])[:height, :width] - before).mean() < 2
 
 
-def test_uneven_times_and_aspect_are_kept(beginner, tmp_path):
+def test_uneven_times_and_aspect_are_kept(colorizer, tmp_path):
     times = [0, 4, 8, 20, 24, 60, 61, 70]
     source = film(tmp_path / "a.mp4", scene(number=8), times=times, aspect=Fraction(4, 3))
-    colorize_video(beginner, source, tmp_path / "out.mp4")
+    colorize_video(colorizer, source, tmp_path / "out.mp4")
     _, new_times, aspect, _ = read(tmp_path / "out.mp4")
     np.testing.assert_allclose(new_times, np.array(times) / 100, atol=1e-4)
     assert aspect == Fraction(4, 3)
 
 
 @pytest.mark.parametrize("turn", [90, 180, 270])
-def test_turned_films_stand_upright(turn, beginner, tmp_path):
+def test_turned_films_stand_upright(turn, colorizer, tmp_path):
     frames = scene(number=3)
     source = film(tmp_path / "a.mov", frames, turn=turn)
-    colorize_video(beginner, source, tmp_path / "out.mp4")
+    colorize_video(colorizer, source, tmp_path / "out.mp4")
     pixels, _, _, rotation = read(tmp_path / "out.mp4")
     assert rotation == 0
     upright = np.rot90(frames[0], turn // 90)  # a display matrix turns counterclockwise
@@ -152,7 +159,7 @@ def test_turned_films_stand_upright(turn, beginner, tmp_path):
     assert np.abs(lightness(pixels[0]) - lightness(upright)).mean() < 3
 
 
-def test_interlaced_films_lose_their_combs(beginner, tmp_path):
+def test_interlaced_films_lose_their_combs(colorizer, tmp_path):
     # Two fields of different moments in each frame; flagged, as PAL and NTSC films are.
     moments = scene(number=2 * NUMBER)
     frames = [a.copy() for a in moments[::2]]
@@ -165,47 +172,52 @@ def test_interlaced_films_lose_their_combs(beginner, tmp_path):
         grey = rgb[..., 1].astype(float)
         return np.abs(grey[1:-1] - (grey[:-2] + grey[2:]) / 2).mean()
 
-    colorize_video(beginner, source, tmp_path / "out.mp4")
+    colorize_video(colorizer, source, tmp_path / "out.mp4")
     pixels, whole = read(tmp_path / "out.mp4")[0], np.mean([combs(m) for m in moments])
     assert len(pixels) == NUMBER
     assert np.mean([combs(f) for f in read(source)[0]]) > 1.5 * whole
     assert np.mean([combs(p) for p in pixels]) < 1.1 * whole
 
 
-def test_raw_streams_without_times_get_even_ones(beginner, tmp_path):
+def test_raw_streams_without_times_get_even_ones(colorizer, tmp_path):
     source, target = film(tmp_path / "raw.h264", scene()), tmp_path / "out.mp4"
-    assert colorize_video(beginner, source, target) == NUMBER
+    assert colorize_video(colorizer, source, target) == NUMBER
     _, times, _, _ = read(target)
     np.testing.assert_allclose(np.diff(times), 0.04, atol=1e-3)
 
 
 @pytest.mark.parametrize("suffix", ["h264", "ts"])
-def test_joined_films_of_two_sizes_become_one(suffix, beginner, tmp_path):
+def test_joined_films_of_two_sizes_become_one(suffix, colorizer, tmp_path):
     parts = [
         film(tmp_path / f"{side}.{suffix}", scene(side, 128)).read_bytes() for side in (96, 160)
     ]
     source, target = tmp_path / f"joined.{suffix}", tmp_path / "out.mp4"
     source.write_bytes(b"".join(parts))
-    assert colorize_video(beginner, source, target) == 2 * NUMBER
+    assert colorize_video(colorizer, source, target) == 2 * NUMBER
     pixels, times, _, _ = read(target)
     assert {frame.shape for frame in pixels} == {(96, 128, 3)}
     assert (np.diff(times) > 0).all()
 
 
-def test_colours_of_a_film_are_not_seen(beginner, tmp_path):
+def test_colours_of_a_film_are_not_seen(colorizer, tmp_path):
     results = []
     for colour in (False, True):
         frames = scene(number=2, colour=colour)
         source = film(tmp_path / f"{colour}.mkv", frames, codec="ffv1", pix_fmt="bgr0")
-        colorize_video(beginner, source, tmp_path / f"{colour}.mp4")
+        colorize_video(colorizer, source, tmp_path / f"{colour}.mp4")
         results.append(read(tmp_path / f"{colour}.mp4")[0][0].astype(int))
     assert np.abs(results[0] - results[1]).mean() < 6  # camera's grey is not quite L
 
 
-def test_each_frame_on_its_own(clip, beginner, tmp_path):
+def test_each_frame_on_its_own(clip, colorizer, tmp_path):
     for name, steady in (("steady", True), ("each", False)):
-        assert colorize_video(beginner, clip, tmp_path / f"{name}.mp4", steady=steady) == NUMBER
-    steady, each = (np.array(read(tmp_path / f"{n}.mp4")[0]).astype(int) for n in ("steady", "each"))
+        assert (
+            colorize_video(colorizer, clip, tmp_path / f"{name}.mp4", FilmOrder(steady=steady))
+            == NUMBER
+        )
+    steady, each = (
+        np.array(read(tmp_path / f"{n}.mp4")[0]).astype(int) for n in ("steady", "each")
+    )
     assert np.abs(steady - each).mean() > 0.1
 
 
@@ -270,10 +282,10 @@ UNNAMED = ["mono", "stereo", "2.1", "4.0", "5.0", "5.1", None, "7.1"]  # FFmpeg'
         ("g.mkv", "wavpack", [("3.1", 48000), ("6.1", 48000), ("hexagonal", 44100)]),
     ],
 )
-def test_sound_keeps_its_loudspeakers(name, codec, sounds, beginner, tmp_path):
+def test_sound_keeps_its_loudspeakers(name, codec, sounds, colorizer, tmp_path):
     source = talkie(tmp_path / name, [(codec, *sound) for sound in sounds])
     target, lines = tmp_path / "out.mp4", []
-    assert colorize_video(beginner, source, target, steady=False, say=lines.append) == 5
+    assert colorize_video(colorizer, source, target, FilmOrder(steady=False), say=lines.append) == 5
     assert not lines
     for number, (layout, rate) in enumerate(sounds):
         kind, new_rate, new_layout, hertz = pitches(target, number)
@@ -291,10 +303,10 @@ def test_sound_keeps_its_loudspeakers(name, codec, sounds, beginner, tmp_path):
         np.testing.assert_allclose(hertz[heard], np.array(told)[heard], atol=8)
 
 
-def test_dv_with_pcm_and_its_wide_pixels(beginner, tmp_path):
+def test_dv_with_pcm_and_its_wide_pixels(colorizer, tmp_path):
     frames = [np.full((576, 720, 3), 90 + i, np.uint8) for i in range(3)]
     source = talkie(tmp_path / "a.dv", [("pcm_s16le", "stereo", 48000)], "dvvideo", frames)
-    assert colorize_video(beginner, source, tmp_path / "out.mp4", steady=False) == 3
+    assert colorize_video(colorizer, source, tmp_path / "out.mp4", FilmOrder(steady=False)) == 3
     _, times, aspect, _ = read(tmp_path / "out.mp4")
     np.testing.assert_allclose(times, [0, 0.04, 0.08], atol=1e-3)
     assert aspect == Fraction(16, 15)
@@ -333,10 +345,10 @@ def lengths(path):
 
 
 @pytest.mark.parametrize("name", ["a.ts", "a.mkv", "a.mp4"])
-def test_a_late_start_becomes_0(name, beginner, tmp_path):
+def test_a_late_start_becomes_0(name, colorizer, tmp_path):
     source = talkie(tmp_path / "early.mp4", [("aac", "mono", 48000)], "libx264")
     late = moved(source, tmp_path / name, 36_000)
-    assert colorize_video(beginner, late, tmp_path / "out.mp4", steady=False) == 5
+    assert colorize_video(colorizer, late, tmp_path / "out.mp4", FilmOrder(steady=False)) == 5
     pictures, sound = lengths(tmp_path / "out.mp4")
     assert min(pictures[0], sound[0]) == 0
     assert pictures == pytest.approx((0, 0.2), abs=0.03)
@@ -345,26 +357,30 @@ def test_a_late_start_becomes_0(name, beginner, tmp_path):
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
 @pytest.mark.parametrize("codec", ["mpeg4", "libx264"])
-def test_a_last_picture_is_held(name, codec, beginner, tmp_path):
+def test_a_last_picture_is_held(name, codec, colorizer, tmp_path):
     short = talkie(tmp_path / "short.mp4", [], codec, scene(48, 64))
     source = moved(short, tmp_path / name, 0, last=1)
-    assert colorize_video(beginner, source, tmp_path / "out.mp4", steady=False) == NUMBER
+    assert (
+        colorize_video(colorizer, source, tmp_path / "out.mp4", FilmOrder(steady=False)) == NUMBER
+    )
     assert lengths(tmp_path / "out.mp4") == [pytest.approx((0, 1.76), abs=2e-3)]
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.avi"])
-def test_sound_may_outlast_the_pictures(name, beginner, tmp_path):
+def test_sound_may_outlast_the_pictures(name, colorizer, tmp_path):
     source = talkie(tmp_path / name, [("libmp3lame", "mono", 44100)])
-    assert colorize_video(beginner, source, tmp_path / "out.mp4", steady=False) == 5
+    assert colorize_video(colorizer, source, tmp_path / "out.mp4", FilmOrder(steady=False)) == 5
     pictures, sound = lengths(tmp_path / "out.mp4")
     assert pictures[1] == pytest.approx(0.2, abs=0.05) and sound[1] == pytest.approx(0.32, abs=0.04)
 
 
-def test_joined_films_keep_their_sound(beginner, tmp_path):
-    one = talkie(tmp_path / "one.ts", [("aac", "mono", 48000), ("mp2", "mono", 48000)], "mpeg2video")
+def test_joined_films_keep_their_sound(colorizer, tmp_path):
+    one = talkie(
+        tmp_path / "one.ts", [("aac", "mono", 48000), ("mp2", "mono", 48000)], "mpeg2video"
+    )
     source = tmp_path / "joined.ts"
     source.write_bytes(one.read_bytes() * 2)
-    assert colorize_video(beginner, source, tmp_path / "out.mp4", steady=False) == 10
+    assert colorize_video(colorizer, source, tmp_path / "out.mp4", FilmOrder(steady=False)) == 10
     pictures, *sounds = lengths(tmp_path / "out.mp4")
     assert pictures[1] == pytest.approx(0.4, abs=0.1)
     assert [end for _, end in sounds] == pytest.approx([0.6, 0.6], abs=0.15)
@@ -402,11 +418,13 @@ Dialogue: 0,0:00:00.00,0:00:00.40,Default,,0,0,0,,Guten {\\i1}Tag{\\i0}
 Dialogue: 0,0:00:00.50,0:00:01.50,Default,,0,0,0,,Schön war's
 """,
 }
-TAGS = dict(title="Ein Film", artist="Wer", comment="so", creation_time="1999-01-02T03:04:05.000000Z")
+TAGS = dict(
+    title="Ein Film", artist="Wer", comment="so", creation_time="1999-01-02T03:04:05.000000Z"
+)
 
 
 def laden(path, form, folder):
-    """A film with two languages, subtitles, chapters, tags, a cover, a font and a tag of its own."""
+    """A film with two languages, subtitles, chapters, tags, a cover, a font, a tag of its own."""
     (folder / f"said.{form}").write_text(SUBTITLES[form], encoding="utf-8")
     cover = cv2.imencode(".png", scene(48, 64, 1)[0])[1].tobytes()
     with av.open(folder / f"said.{form}") as said, av.open(path, "w") as out:
@@ -439,10 +457,10 @@ def laden(path, form, folder):
 
 
 @pytest.mark.parametrize("form", SUBTITLES)
-def test_what_a_film_carries_is_kept_or_named(form, beginner, tmp_path):
+def test_what_a_film_carries_is_kept_or_named(form, colorizer, tmp_path):
     source, lines = laden(tmp_path / "a.mkv", form, tmp_path), []
     target = tmp_path / "out.mp4"
-    assert colorize_video(beginner, source, target, steady=False, say=lines.append) == 5
+    assert colorize_video(colorizer, source, target, FilmOrder(steady=False), say=lines.append) == 5
     (line,) = lines
     assert line.startswith(f"{source}: left out") and line.endswith(
         ": attachment 5 (serif.ttf), tag SHELF"
@@ -462,14 +480,19 @@ def test_what_a_film_carries_is_kept_or_named(form, beginner, tmp_path):
         assert [text[2 : 2 + text[1]].decode() for *_, text in said] == ["Guten Tag", "Schön war's"]
         assert b"styl" in said[0][2]  # the slant
     # An mp4 again: all of it stays, nothing is left out.
-    assert colorize_video(beginner, target, tmp_path / "b.mp4", steady=False, say=lines.append) == 5
+    assert (
+        colorize_video(
+            colorizer, target, tmp_path / "b.mp4", FilmOrder(steady=False), say=lines.append
+        )
+        == 5
+    )
     assert len(lines) == 1
     with av.open(tmp_path / "b.mp4") as film:
         assert [s.metadata["name"] for s in film.streams.audio] == ["Narrator", "Erzähler"]
         assert len(film.chapters()) == 2 and len(film.streams.video) == 2
 
 
-def test_timecodes_are_kept(beginner, tmp_path):
+def test_timecodes_are_kept(colorizer, tmp_path):
     source, lines = tmp_path / "a.mov", []
     with av.open(source, "w") as out:
         stream = out.add_stream("mpeg4", rate=25)
@@ -479,7 +502,7 @@ def test_timecodes_are_kept(beginner, tmp_path):
             out.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, "rgb24")))
         out.mux(stream.encode())
     target = tmp_path / "out.mp4"
-    assert colorize_video(beginner, source, target, steady=False, say=lines.append) == 5
+    assert colorize_video(colorizer, source, target, FilmOrder(steady=False), say=lines.append) == 5
     assert not lines and lengths(target) == [pytest.approx((0, 0.2), abs=1e-3)]
     with av.open(target) as film:
         assert film.streams.video[0].metadata["timecode"] == "10:00:00:00"
@@ -487,7 +510,7 @@ def test_timecodes_are_kept(beginner, tmp_path):
 
 @pytest.mark.parametrize("turn", [0, 90, 180, 270])
 @pytest.mark.parametrize("flips", [dict(), dict(hflip=True), dict(vflip=True)])
-def test_wide_pixels_turned_and_mirrored(turn, flips, beginner, tmp_path):
+def test_wide_pixels_turned_and_mirrored(turn, flips, colorizer, tmp_path):
     rgb = scene(48, 64, 1)[0]
     with av.open(tmp_path / "a.mp4", "w") as out:
         stream = out.add_stream("libx264", rate=25, options={"crf": "1"})
@@ -496,7 +519,7 @@ def test_wide_pixels_turned_and_mirrored(turn, flips, beginner, tmp_path):
         stream.set_display_rotation(turn, **flips)
         out.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, "rgb24")))
         out.mux(stream.encode())
-    colorize_video(beginner, tmp_path / "a.mp4", tmp_path / "out.mp4", steady=False)
+    colorize_video(colorizer, tmp_path / "a.mp4", tmp_path / "out.mp4", FilmOrder(steady=False))
     (pixels, *_), _, aspect, rotation = read(tmp_path / "out.mp4")
     upright = np.rot90(rgb, turn // 90)  # then it is mirrored
     upright = upright[:, ::-1] if "hflip" in flips else upright
@@ -507,7 +530,7 @@ def test_wide_pixels_turned_and_mirrored(turn, flips, beginner, tmp_path):
 
 
 @pytest.mark.parametrize("full", [False, True])
-def test_the_range_of_greys_is_kept(full, beginner, tmp_path):
+def test_the_range_of_greys_is_kept(full, colorizer, tmp_path):
     ramp = np.repeat(np.tile(np.arange(0, 256, 4, np.uint8), (48, 1))[..., None], 3, -1)
     value = 2 if full else 1
     with av.open(tmp_path / "a.mp4", "w") as out:
@@ -518,7 +541,9 @@ def test_the_range_of_greys_is_kept(full, beginner, tmp_path):
         frame = frame.reformat(format="yuv420p", dst_color_range=value)
         out.mux(stream.encode(frame))
         out.mux(stream.encode())
-    colorize_video(beginner, tmp_path / "a.mp4", tmp_path / "out.mp4", vividness=0, steady=False)
+    colorize_video(
+        colorizer, tmp_path / "a.mp4", tmp_path / "out.mp4", FilmOrder(vividness=0, steady=False)
+    )
     with av.open(tmp_path / "out.mp4") as film:
         frame = next(film.decode(video=0))
         assert (frame.color_range, frame.colorspace) == (1, 1)
@@ -526,22 +551,26 @@ def test_the_range_of_greys_is_kept(full, beginner, tmp_path):
     assert np.abs(error).mean() < 1.5
 
 
-def test_depth_that_is_lost_is_named(beginner, tmp_path):
+def test_depth_that_is_lost_is_named(colorizer, tmp_path):
     source, lines = tmp_path / "a.mkv", []
     film(source, scene(48, 64, 2), codec="ffv1", pix_fmt="yuv420p10le")
-    colorize_video(beginner, source, tmp_path / "out.mp4", steady=False, say=lines.append)
+    colorize_video(
+        colorizer, source, tmp_path / "out.mp4", FilmOrder(steady=False), say=lines.append
+    )
     assert len(lines) == 1 and "10 bits a channel" in lines[0]
 
 
 # Names
 
 
-@pytest.mark.parametrize("name", ["Film: part 1.mkv", "http:film.mkv", "a%03d.mkv", "file:x, y.mkv"])
-def test_any_name_is_a_file(name, beginner, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "name", ["Film: part 1.mkv", "http:film.mkv", "a%03d.mkv", "file:x, y.mkv"]
+)
+def test_any_name_is_a_file(name, colorizer, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     talkie(tmp_path / "a.mkv", []).rename(tmp_path / name)
     target = name.replace(".mkv", ".mp4")
-    assert colorize_video(beginner, name, target, steady=False) == 5
+    assert colorize_video(colorizer, name, target, FilmOrder(steady=False)) == 5
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, target])
 
 
@@ -565,7 +594,9 @@ def test_what_is_no_film_is_named(model, tmp_path, capsys):
     (tmp_path / "empty.mkv").write_bytes(b"")
     out = tmp_path / "out.mp4"
     for name in ("gone.mp4", "text.mp4", "empty.mkv"):
-        assert f"{tmp_path / name}: cannot be read as a film" in refused(capsys, tmp_path / name, out)
+        assert f"{tmp_path / name}: cannot be read as a film" in refused(
+            capsys, tmp_path / name, out
+        )
     assert "cannot be read" in refused(capsys, tmp_path, out)
     with av.open(tmp_path / "sound.m4a", "w", format="mp4") as sound:
         stream = sound.add_stream("aac", rate=48000)
@@ -625,18 +656,22 @@ def test_a_killed_run_leaves_no_film(clip, tmp_path):
     assert process.returncode == 130
     target = tmp_path / "out.mp4"
     assert output.splitlines()[-1] == f"colornet: interrupted; {target} was not written"
-    ours = re.compile(r"(.*(frame/s|s/frame|frame \[|\?frame).*|colornet: .*)?")  # the bar's, and the last
+    ours = re.compile(
+        r"(.*(frame/s|s/frame|frame \[|\?frame).*|colornet: .*)?"
+    )  # the bar's, and the last
     assert all(ours.fullmatch(line) for line in output.splitlines())
     assert not list(tmp_path.iterdir())
 
 
-def test_an_error_names_the_film_and_closes_what_is_open(beginner, tmp_path, monkeypatch):
+def test_an_error_names_the_film_and_closes_what_is_open(colorizer, tmp_path, monkeypatch):
     # The film is read by a thread of its own: closed under it, the process crashed at times.
     source = talkie(tmp_path / "a.avi", [("pcm_s16le", "stereo", 8000)], "mjpeg", scene(48, 64, 40))
-    monkeypatch.setattr("colornet.video.X264", {"preset": "none"})  # which no encoder opens with
+    monkeypatch.setattr(
+        "colornet.video.film.X264", {"preset": "none"}
+    )  # which no encoder opens with
     before = set(threading.enumerate())
     with pytest.raises(ValueError, match="a.avi: cannot be coloured") as held:
-        colorize_video(beginner, source, tmp_path / "out.mp4", steady=False)
+        colorize_video(colorizer, source, tmp_path / "out.mp4", FilmOrder(steady=False))
     assert held.tb  # a traceback keeps alive what only the end of its names would close
     new = [thread.name for thread in set(threading.enumerate()) - before]
     assert not [name for name in new if "Pool" in name]
@@ -645,7 +680,7 @@ def test_an_error_names_the_film_and_closes_what_is_open(beginner, tmp_path, mon
 
 def test_without_pyav_it_says_what_to_install(clip, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
-    monkeypatch.delitem(sys.modules, "colornet.video")
+    monkeypatch.delitem(sys.modules, "colornet.video.film")
     line = refused(capsys, clip, tmp_path / "out.mp4")
     assert "films need av" in line and "pip install" in line
 

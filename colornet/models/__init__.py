@@ -1,92 +1,78 @@
-"""The networks, one file each. Every one maps L `(batch, H, W, 1)` to ab `(batch, H, W, 2)`."""
+"""The networks, one file each. Every one maps L `(batch, H, W, 1)` to ab `(batch, H, W, 2)`.
 
-import json
+A file that defines a function of its own name is a network, here or in `literature`: the function
+builds it, and `RECIPE` beside it says how it is trained. Such a file is all that a new network
+needs. Nothing here imports Keras before a network is asked for.
+"""
 
-import keras
+import importlib
+import os
+from functools import cache
+from pathlib import Path
 
-from colornet.files import RELEASED, released
-from colornet.models import (
-    cic,
-    dcgan,
-    diverse,
-    hypercolumn,
-    let_there_be_color,
-    lightweight,
-    pix2pix,
-    user_guided,
-)
-from colornet.models import colornet as own
-from colornet.models.eight_conv import eight_conv
-from colornet.models.encoder_decoder import PAPER, encoder_decoder
-from colornet.models.folding import fold
-
-MODELS = {
-    "colornet": own.colornet,
-    "encoder_decoder": encoder_decoder,
-    "eight_conv": eight_conv,
-    "cic": cic.cic,
-    "let_there_be_color": let_there_be_color.let_there_be_color,
-    "hypercolumn": hypercolumn.hypercolumn,
-    "user_guided": user_guided.user_guided,
-    "pix2pix": pix2pix.pix2pix,
-    "dcgan": dcgan.dcgan,
-    "diverse": diverse.diverse,
-    "lightweight": lightweight.lightweight,
-}
-
-_PAPER = dict(
-    initial=None,
-    frozen=(),
-    schedule="constant",
-    augment=True,
-    mixed=False,
-    hints=False,
-    age=0.0,
-    labels=False,
-    per_set=None,
-) | {key: PAPER[key] for key in ("loss", "optimizer", "learning_rate", "batch_size", "size")}
-
-# How each is trained unless told otherwise, see `training.train`.
-RECIPES = {
-    "colornet": own.RECIPE,
-    "encoder_decoder": _PAPER,
-    "eight_conv": _PAPER,
-    "cic": cic.RECIPE,
-    "let_there_be_color": let_there_be_color.RECIPE,
-    "hypercolumn": hypercolumn.RECIPE,
-    "user_guided": user_guided.RECIPE,
-    "pix2pix": pix2pix.RECIPE,
-    "dcgan": dcgan.RECIPE,
-    "diverse": diverse.RECIPE,
-    "lightweight": lightweight.RECIPE,
-}
-
-# What a recipe's loss may name beside Keras's own: functions that take a network and give the model
-# to train, which shares its weights, and the loss to compile it with.
-OBJECTIVES = {
-    "distribution": own.distribution,
-    "rebalanced": cic.rebalanced,
-    "with_classes": let_there_be_color.with_classes,
-    "hue_and_chroma": hypercolumn.hue_and_chroma,
-    "guided": user_guided.guided,
-    "adversarial": pix2pix.adversarial,
-    "dcgan": dcgan.adversarial_photo,
-    "colour_fields": diverse.colour_fields,
-}
+from colornet.errors import needs
+from colornet.models.releases import trained
+from colornet.quiet import start_keras
 
 
-def build(name, **options):
-    """A fresh network by name, with the options of its builder (`width`, ...).
+@cache
+def _modules():
+    """The networks' modules by name: those of colornet and its paper first."""
+    here = Path(__file__).parent
+    found = {}
+    for folder, package in ((here, __name__), (here / "literature", f"{__name__}.literature")):
+        for file in sorted(folder.glob("[a-z]*.py")):
+            if f"\ndef {file.stem}(" in file.read_text(encoding="utf-8"):
+                found[file.stem] = f"{package}.{file.stem}"
+    return found
+
+
+def names() -> list[str]:
+    """The names of all networks, a list."""
+    return [*_modules()]
+
+
+def _module(name):
+    if name not in _modules():
+        raise ValueError(f"no network is called {name!r}; there are: {', '.join(names())}")
+    with needs("train", f"{name} needs"):
+        start_keras()
+        return importlib.import_module(_modules()[name])
+
+
+def builder(name: str):
+    """The function that builds a network.
 
     Raises:
         ValueError: no such network; the message lists those there are.
     """
-    if name not in MODELS:
-        raise ValueError(f"no network is called {name!r}; there are: {', '.join(MODELS)}")
-    return MODELS[name](**options)
+    return getattr(_module(name), name)
 
 
-def load(model, folded=True):
+def build(name: str, **options):
+    """A fresh network by name, with the options of its builder (`width`, ...); else as `builder`."""
+    return builder(name)(**options)
+
+
+def recipe_of(name: str):
+    """How a network is trained unless told otherwise, a `Recipe`; else as `builder`."""
+    return _module(name).RECIPE
+
+
+def objective(loss):
+    """What the loss of some recipe names, if it is none of Keras's: a function, else None.
+
+    It takes a network and gives the model to train, which shares its weights, and the loss to
+    compile it with.
+    """
+    for name in names():
+        module = _module(name)
+        if module.RECIPE.loss == loss and hasattr(module, str(loss)):
+            return getattr(module, loss)
+    return None
+
+
+def load(model: str | os.PathLike, folded: bool = True):
     """A trained network.
 
     Args:
@@ -100,25 +86,10 @@ def load(model, folded=True):
 
     Raises:
         ValueError: no such network, or damaged files; one line.
+        NotInstalled: no Keras.
     """
-    folder = released(model)
-    single = folder.suffix == ".keras"
-    for file in [folder] if single else [folder / "config.json", folder / "best.weights.h5"]:
-        if not file.is_file():
-            names = ", ".join(name for name in MODELS if (RELEASED / name).is_dir())
-            raise ValueError(
-                f"{file}: no trained network there; released: {names or 'none'}; a run folder "
-                "or a .keras file will do too"
-            )
-    try:
-        if single:
-            network = keras.models.load_model(folder, compile=False)
-        else:
-            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-            network = build(config["model"], **config["options"])
-            network.load_weights(folder / "best.weights.h5")
-        return fold(network) if folded else network
-    # JSON, zipfile, h5py and Keras each have their own words for a damaged file.
-    except Exception as error:
-        reason = str(error).strip().split("\n")[0][:200]
-        raise ValueError(f"{folder}: cannot be loaded ({reason}); fetch it again") from None
+    files = trained(model)
+    with needs("train", f"{model} needs"):
+        start_keras()
+        from colornet.models import weights
+    return weights.load(files, folded)

@@ -3,27 +3,13 @@
 import keras
 from keras import layers, ops
 
-from colornet import lab
-from colornet.bins import STRIDE, centres, expectation
-from colornet.losses import distribution_loss
+from colornet.color.bins import STRIDE, centres
 from colornet.models import efficientnet_lite
-from colornet.models.encoder_decoder import MultipleOf32
+from colornet.models.layers import Bilinear, Inputs, MeanColour, MultipleOf32, conv
+from colornet.models.losses import distribution_loss
+from colornet.models.recipe import Recipe
 
 HINT_GAIN = 5.0  # so that an ordinary chroma of 20 units comes near to 1
-
-
-@keras.saving.register_keras_serializable("colornet")
-class Inputs(layers.Layer):
-    """L and hints, `(batch, H, W, 1)` and `(batch, H, W, 3)`, of the two joined or of L alone."""
-
-    def call(self, x):
-        # One way for 1 and 4 channels: a graph may be traced before it is known which.
-        L = ops.reshape(x[..., :1], (*ops.shape(x)[:3], 1))
-        filled = ops.concatenate([x, *[ops.zeros_like(L)] * 3], axis=-1)[..., 1:4]
-        return L, ops.reshape(filled, (*ops.shape(x)[:3], 3))
-
-    def compute_output_shape(self, shape):
-        return (*shape[:-1], 1), (*shape[:-1], 3)
 
 
 @keras.saving.register_keras_serializable("colornet")
@@ -139,26 +125,6 @@ class HintAttention(layers.Layer):
         return super().get_config() | dict(heads=self.heads)
 
 
-@keras.saving.register_keras_serializable("colornet")
-class MeanColour(keras.layers.Layer):
-    """Logits over the bins to their mean colour, in the units of `lab.to_network`.
-
-    Carries `prior`, how often the training photos show each bin, for whoever steers colours.
-    """
-
-    def build(self, shape):
-        uniform = keras.initializers.Constant(1 / shape[-1])
-        self.prior = self.add_weight(
-            shape=(shape[-1],), initializer=uniform, trainable=False, name="prior"
-        )
-
-    def call(self, logits):
-        return expectation(ops.softmax(logits, axis=-1)) / lab.AB_SCALE
-
-    def compute_output_shape(self, shape):
-        return (*shape[:-1], 2)
-
-
 def decode(x, skips, filters, name):
     """Doubles height and width, joins the encoder's features and the hints, convolves."""
     x = layers.UpSampling2D(2, name=f"{name}_up")(x)
@@ -166,31 +132,16 @@ def decode(x, skips, filters, name):
     return conv(x, filters, 3, name)
 
 
-def conv(x, filters, kernel, name):
-    """Convolution, batch normalisation, ReLU."""
-    options = dict(use_bias=False, kernel_initializer="he_normal", name=f"{name}_conv")
-    x = layers.Conv2D(filters, kernel, padding="same", **options)(x)
-    x = layers.BatchNormalization(name=f"{name}_bn")(x)
-    return layers.ReLU(name=f"{name}_relu")(x)
-
-
-# benchmarks/ablation.py measures what each choice buys.
-RECIPE = dict(
+# experiments/ablation.py measures what each choice buys.
+RECIPE = Recipe(
+    loss="distribution",
+    optimizer="adamw",
     initial="imagenet",
     # ImageNet taught the encoder from a hundred times as many photos.
     frozen=("stem", "block"),
-    loss="distribution",
-    optimizer="adamw",
-    learning_rate=1e-3,
-    schedule="cosine",
-    batch_size=32,
-    size=128,
-    augment=True,
     mixed=True,
     hints=True,
     age=0.5,
-    labels=False,
-    per_set=None,
 )
 
 
@@ -228,7 +179,7 @@ def colornet(width=96, encoder="lite2"):
 
     Deviations. From CIC: the bins are the 261 that sRGB reaches, and how often the training photos
     show each is kept beside them; colours are encoded over all bins, not the nearest five;
-    rebalancing comes after training, see `steer.colour`; photos of little colour carry loss, see
+    rebalancing comes after training, see `steering.colour`; photos of little colour carry loss, see
     `losses.distribution_loss`. From SIGGRAPH17: one head gives both distribution and mean; hints
     enter the decoder, and spread by attention.
 
@@ -256,5 +207,5 @@ def colornet(width=96, encoder="lite2"):
     y = conv(y, width, 3, "decoder4_b")
     logits = layers.Conv2D(len(centres()), 1, name="logits")(y)
     ab = MeanColour(name="mean")(logits)
-    ab = layers.UpSampling2D(STRIDE, interpolation="bilinear", name="ab")(ab)
+    ab = Bilinear(STRIDE, name="ab")(ab)
     return keras.Model(x, ab, name="colornet")

@@ -1,11 +1,9 @@
 """EfficientNet-Lite as an encoder of L: colornet's, started from what ImageNet taught it."""
 
-from pathlib import Path
-
 import keras
-from keras import layers
 
-SAVED = Path(__file__).parents[2] / "saved_models"
+from colornet.models.layers import conv_bn, inverted_residual
+from colornet.models.releases import RELEASED
 
 # kernel, stride, expansion, channels, repeats: table 1 of arXiv 1905.11946, without the
 # squeeze-and-excitation and with ReLU6 in place of swish, as in the Lite release. Lite2 has 1.1
@@ -32,28 +30,6 @@ STAGES = {
 }
 
 
-def conv_bn(x, filters, kernel, stride, name, depthwise=False, activate=True):
-    """Convolution or, with `filters` None, depthwise convolution; normalisation; ReLU6."""
-    options = dict(padding="same", use_bias=False, name=f"{name}_conv")
-    if depthwise:
-        x = layers.DepthwiseConv2D(kernel, stride, **options)(x)
-    else:
-        x = layers.Conv2D(filters, kernel, stride, **options)(x)
-    x = layers.BatchNormalization(name=f"{name}_bn")(x)
-    return layers.ReLU(6.0, name=f"{name}_relu")(x) if activate else x
-
-
-def inverted_residual(x, kernel, stride, expansion, filters, name):
-    """Widens by `expansion`, filters each channel apart, narrows; adds its input where it fits."""
-    before, wide = x, x.shape[-1] * expansion
-    if expansion > 1:
-        x = conv_bn(x, wide, 1, 1, f"{name}_expand")
-    x = conv_bn(x, None, kernel, stride, f"{name}_depthwise", depthwise=True)
-    x = conv_bn(x, filters, 1, 1, f"{name}_project", activate=False)
-    fits = stride == 1 and before.shape[-1] == filters
-    return layers.Add(name=f"{name}_add")([before, x]) if fits else x
-
-
 def encoder(L, version="lite2"):
     """Features of L `(batch, H, W, 1)` at strides 2, 4, 8, 16 and 32.
 
@@ -78,5 +54,5 @@ def imagenet(version="lite2"):
     """The encoder as ImageNet trained it, a Keras model; see the card beside its weights."""
     L = keras.Input((None, None, 1), name="L")
     network = keras.Model(L, encoder(L, version), name=f"efficientnet_{version}")
-    network.load_weights(SAVED / network.name / "encoder.weights.h5")
+    network.load_weights(RELEASED / network.name / "encoder.weights.h5")
     return network

@@ -3,6 +3,11 @@
 import keras
 from keras import layers
 
+from colornet.models import encoder_decoder
+from colornet.models.layers import Bilinear
+
+RECIPE = encoder_decoder.RECIPE.but(sized=True)
+
 
 def conv(x, filters, strides, name):
     """3x3 convolution, batch normalisation, ReLU; a stride of 2 halves height and width."""
@@ -60,7 +65,7 @@ def eight_conv(width=32, size=256):
     x = layers.Reshape((size // 8, size // 8, 4 * width), name="everywhere")(x)
     x = layers.Concatenate(name="join")([local, x])
     x = conv(x, 4 * width, 1, "conv7")
-    x = layers.UpSampling2D(2, interpolation="bilinear", name="up1")(x)
+    x = Bilinear(2, name="up1")(x)
     x = layers.Conv2D(2, 3, padding="same", activation="tanh", name="conv8")(x)
-    ab = layers.UpSampling2D(4, interpolation="bilinear", name="ab")(x)
+    ab = Bilinear(4, name="ab")(x)
     return keras.Model(L, ab, name="eight_conv")

@@ -3,6 +3,9 @@
 import keras
 from keras import layers
 
+from colornet.models.layers import MultipleOf32
+from colornet.models.recipe import Recipe
+
 # The recipe and the claims as the paper states them.
 PAPER = dict(
     loss="mse",
@@ -15,20 +18,10 @@ PAPER = dict(
     psnr=27.4,  # dB, claimed; the formula is not given
     ssim=0.85,  # claimed; the formula is not given
 )
-
-
-@keras.saving.register_keras_serializable("colornet")
-class MultipleOf32(layers.Layer):
-    """Passes L on; raises ValueError where height or width is no multiple of 32."""
-
-    def call(self, L):
-        height, width = L.shape[1:3]
-        if any(side is not None and side % 32 for side in (height, width)):
-            raise ValueError(f"L is {height}x{width}: height and width must be multiples of 32")
-        return L
-
-    def compute_output_shape(self, shape):
-        return shape  # told, since JAX would try sizes of its own
+RECIPE = Recipe(
+    **{key: PAPER[key] for key in ("loss", "optimizer", "learning_rate", "batch_size", "size")},
+    schedule="constant",
+)
 
 
 def conv_block(x, filters, name):
@@ -40,9 +33,7 @@ def conv_block(x, filters, name):
 
 def deconv_block(x, filters, name):
     """Doubles height and width: 4x4 transposed convolution of stride 2, normalisation, ReLU."""
-    x = layers.Conv2DTranspose(
-        filters, 4, 2, "same", use_bias=False, name=f"{name}_deconv"
-    )(x)
+    x = layers.Conv2DTranspose(filters, 4, 2, "same", use_bias=False, name=f"{name}_deconv")(x)
     x = layers.BatchNormalization(name=f"{name}_bn")(x)
     return layers.ReLU(name=f"{name}_relu")(x)
 

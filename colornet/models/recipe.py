@@ -1,18 +1,64 @@
-"""How networks learn from random weights, unless their own file says otherwise."""
+"""How a network learns: every setting of training, told once."""
 
-# Chosen for some ten thousand photos: a rate that rises, then falls as half a cosine.
-FROM_SCRATCH = dict(
-    initial=None,
-    frozen=(),
-    optimizer=dict(class_name="AdamW", config=dict(weight_decay=1e-3, beta_2=0.99)),
-    learning_rate=1e-3,
-    schedule="cosine",
-    batch_size=32,
-    size=128,
-    augment=True,
-    mixed=False,
-    hints=False,
-    age=0.0,
-    labels=False,
-    per_set=None,
-)
+from dataclasses import dataclass, field, fields, replace
+
+# Chosen for some ten thousand photos and random weights.
+ADAMW = dict(class_name="AdamW", config=dict(weight_decay=1e-3, beta_2=0.99))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings of a training; by default those for random weights and ten thousand photos.
+
+    loss: the name of an objective, see `models.objective`, or any loss that Keras knows.
+    optimizer: any that Keras knows: a name, or its dict of a class and its settings.
+    initial: the weights to begin with where layers agree: "imagenet", or what `models.load` takes;
+        None for random ones.
+    frozen: beginnings of the names of layers that keep their first weights, where there are any.
+    learning_rate: the highest.
+    schedule: of the learning rate: "constant", or "cosine", which rises, then falls.
+    batch_size: photos a step.
+    size: height and width of what the network sees, pixels.
+    augment: random crops and mirroring.
+    mixed: the size of a batch is `size` - 32, `size` or `size` + 32, in turn.
+    hints: random colour hints beside L.
+    age: the share of photos whose L comes from their grey version, half of these aged.
+    labels: classes are learnt too, see `dataset.labels`.
+    per_set: at most so many photos of one set an epoch; None for all.
+    epochs: in all, those of earlier calls counted in; the paper does not say how many.
+    seed: of the first weights, the order of the photos, their crops and hints.
+    sized: the network's builder takes the size too, as its weights are tied to it.
+    """
+
+    loss: str
+    optimizer: str | dict = field(default_factory=lambda: ADAMW)
+    initial: str | None = None
+    frozen: tuple = ()
+    learning_rate: float = 1e-3
+    schedule: str = "cosine"
+    batch_size: int = 32
+    size: int = 128
+    augment: bool = True
+    mixed: bool = False
+    hints: bool = False
+    age: float = 0.0
+    labels: bool = False
+    per_set: int | None = None
+    epochs: int = 30
+    seed: int = 0
+    sized: bool = False
+
+    def but(self, **settings):
+        """The recipe with other settings.
+
+        Raises:
+            ValueError: an unknown setting, or sizes too small to be mixed.
+        """
+        known = [one.name for one in fields(self)]
+        unknown = settings.keys() - set(known)
+        if unknown:
+            raise ValueError(f"no setting {min(unknown)!r}; there are: {', '.join(known)}")
+        changed = replace(self, **settings)
+        if changed.mixed and changed.size < 64:
+            raise ValueError(f"size {changed.size}: mixed sizes need 64 or more")
+        return changed

@@ -1,0 +1,1 @@
+"""Numbers to numbers: Lab, gamut, bins, hints."""

@@ -1,0 +1,89 @@
+"""Colour hints: a few places whose colour is told. Zhang et al. 2017, arXiv 1705.02999."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from colornet.color import lab
+
+SIDE = 7  # px of what a network sees, of the square patch of a hint
+
+
+class Hint(NamedTuple):
+    """The colour of one place.
+
+    x, y: from the photo's left and top edge, in its pixels.
+    ab: Lab units; the lightness of a hinted colour is of no account, the photo keeps its own.
+    """
+
+    x: float
+    y: float
+    ab: tuple[float, float]
+
+
+def parse(text: str) -> Hint:
+    """A `Hint` from "x,y,#rrggbb".
+
+    Raises:
+        ValueError: another form.
+    """
+    found = re.fullmatch(r"\s*(\d+\.?\d*)\s*,\s*(\d+\.?\d*)\s*,\s*#([0-9a-fA-F]{6})\s*", text)
+    if not found:
+        raise ValueError(f"hint {text.strip()!r}: give it as x,y,#rrggbb, such as 120,80,#c03028")
+    x, y, colour = found.groups()
+    rgb = np.array([int(colour[i : i + 2], 16) for i in (0, 2, 4)], np.float32) / 255
+    return Hint(float(x), float(y), tuple(np.asarray(lab.rgb_to_lab(rgb))[1:].tolist()))
+
+
+def as_hint(told: Hint | str | tuple) -> Hint:
+    """A `Hint` of a `Hint`, of "x,y,#rrggbb" or of `(x, y, "#rrggbb")`.
+
+    Raises:
+        ValueError: another form.
+    """
+    if isinstance(told, Hint):
+        return told
+    return parse(told if isinstance(told, str) else ",".join(map(str, told)))
+
+
+def read_hints(path):
+    """The hints of a text file: one x,y,#rrggbb a line; empty lines and # comments are skipped.
+
+    Raises:
+        ValueError: the file cannot be read, or a line has another form; names file and line.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: no hint file that can be read ({error})") from None
+    hints = []
+    for number, line in enumerate(lines, 1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            try:
+                hints.append(parse(line))
+            except ValueError as error:
+                raise ValueError(f"{path}, line {number}: {error}") from None
+    return hints
+
+
+def plant(hints, ab, row, column, side):
+    """Writes one hint, a square patch of one colour, into `hints`.
+
+    Args:
+        hints: float32 `(H, W, 3)`, changed in place: ab in the units of `lab.to_network`, mask.
+        ab: the colour, Lab units.
+        row, column: the patch's centre; what lies outside is cut off.
+        side: of the patch, pixels.
+    """
+    top, left = max(0, row - side // 2), max(0, column - side // 2)
+    bottom, right = row - side // 2 + side, column - side // 2 + side
+    hints[top:bottom, left:right] = [*np.asarray(ab, np.float32) / lab.AB_SCALE, 1]
+
+
+def reveal(hints, ab, row, column, side):
+    """Plants the mean true colour of the patch: `ab` is the photo's, Lab units `(H, W, 2)`."""
+    top, left = max(0, row - side // 2), max(0, column - side // 2)
+    patch = ab[top : row - side // 2 + side, left : column - side // 2 + side]
+    plant(hints, patch.mean((0, 1)), row, column, side)

@@ -1,0 +1,1 @@
+"""Folders of photos to batches that networks learn from."""

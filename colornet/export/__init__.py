@@ -1,0 +1,5 @@
+"""Networks for others."""
+
+from colornet.quiet import start_keras
+
+start_keras()

@@ -1,0 +1,77 @@
+"""From a run to weights that others can use: smaller file, metrics, model card."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+from colornet import models
+from colornet.data import dataset
+from colornet.evaluation.evaluate import DIFFERENCE, evaluate
+from colornet.evaluation.metrics import METRICS
+from colornet.evaluation.tables import table
+from colornet.export.card import card
+from colornet.models.weights import halve
+from colornet.storage import atomic, write_json
+
+LEARNT = ("train", "validation")  # the splits whose photos shaped the weights
+
+
+def release(run, folder, out, test=None):
+    """Releases a run: `best.weights.h5` with float16 kernels, and the files that account for it.
+
+    Copies `config.json` and `history.csv`, evaluates the float16 weights on the test split and
+    writes `metrics.json`, `per_photo.csv` and `README.md`, the model card. What else belongs into
+    the card lies in `out`: `SOURCES.md`, where the photos come from and under which terms;
+    `LIMITS.md`, what to expect; and `STEERING.md`, a table by `experiments/steering.py`.
+
+    Args:
+        run: a run folder.
+        folder: the prepared set of that run.
+        out: the folder to write, whose name is the network's.
+        test: another prepared set, by whose test photos to score; by default those of `folder`.
+
+    Returns:
+        The metrics table as Markdown.
+
+    Raises:
+        PhotoError: `folder` holds no prepared set, or none with test photos.
+        ValueError: no such run, photos other than those it was trained beside, or test photos
+            that it was trained on.
+    """
+    run, out = Path(run), Path(out)
+    models.load(run)
+    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    if dataset.fingerprint(folder) != config["data"]:
+        # Its test photos may have been among the training photos of the run.
+        raise ValueError(f"{folder}: not the prepared set of {run}; give the one it was trained on")
+    if test is not None:
+        trained = {file.stem for split in LEARNT for file in dataset.split_files(folder, split)}
+        both = [f for f in dataset.split_files(test, "test") if f.stem in trained]
+        if both:
+            raise ValueError(f"{both[0]}: {run} was trained on this test photo; choose another set")
+    with atomic(out / "best.weights.h5") as temporary:
+        halve(run / "best.weights.h5", temporary)
+    for name in ("config.json", "history.csv"):
+        shutil.copy(run / name, out / name)
+    report, photos = evaluate(models.load(out), [test or folder])
+    write_json(out / "metrics.json", dict(model=out.name) | report)
+    _write_per_photo(out / "per_photo.csv", photos)
+    with atomic(out / "README.md") as temporary:
+        temporary.write_text(card(out, models.load(out, folded=False)), encoding="utf-8")
+    return table(report)
+
+
+def _write_per_photo(path, photos):
+    names = photos.pop("names")
+    with atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["photo", "row", *METRICS, DIFFERENCE])
+        for row, metrics in photos.items():
+            columns = [
+                [f"{value:.4f}" for value in metrics[metric]]
+                if metric in metrics
+                else [""] * len(names)
+                for metric in (*METRICS, DIFFERENCE)
+            ]
+            writer.writerows([name, row, *values] for name, *values in zip(names, *columns))

@@ -1,0 +1,1 @@
+"""A photo in, its colours out."""

@@ -1,0 +1,108 @@
+"""What a network says of one photo, from which everything that a person steers is painted."""
+
+import numpy as np
+
+from colornet.color import bins
+from colornet.color.hints import Hint
+from colornet.inference import palette as palettes
+from colornet.inference.compose import compose
+from colornet.inference.steering import VIVIDNESS, colour, confidence
+from colornet.photos.photo import Photo
+
+ONE_ANSWER = "gives one answer: no vividness, reference, variants, confidence; take colornet"
+FEW_ANSWERS = "gives up to {} answers: no vividness, reference, confidence; take colornet"
+APART = 15  # ab units between colours that are named as likely
+
+
+def refusal(network):
+    """Why a network without bins cannot be steered, a sentence."""
+    few = network.answers > 1
+    return f"{network.name}: {FEW_ANSWERS.format(network.answers) if few else ONE_ANSWER}"
+
+
+class Answer:
+    """One run of a network on one photo; nothing here runs it again.
+
+    photo: the `Photo`.
+    hints: those that the network was told.
+    """
+
+    def __init__(self, network, photo, logits=None, own=None, hints=(), unhinted=None):
+        """The answer of a `Network`.
+
+        Args:
+            logits: `(h, w, 261)`, or None without bins.
+            own: the network's own ab in Lab units `(h, w, 2)`, or None.
+            unhinted: where there are hints, the logits without them.
+        """
+        self.photo, self.hints = photo, tuple(hints)
+        self._network, self._logits, self._own, self._unhinted = network, logits, own, unhinted
+
+    def _distribution(self):
+        if self._logits is None:
+            raise ValueError(refusal(self._network))
+        return self._logits
+
+    def ab(self, vividness: float | None = None, palette: np.ndarray | None = None) -> np.ndarray:
+        """The colours, at the network's own resolution.
+
+        Args:
+            vividness, palette: as in `Steering`.
+
+        Returns:
+            ab in Lab units, float32 `(h, w, 2)`.
+
+        Raises:
+            ValueError: the network cannot be steered.
+        """
+        if self._own is not None and vividness is None and palette is None:
+            return self._own
+        logits, prior, unhinted = self._distribution(), self._network.prior, self._unhinted
+        if palette is not None:
+            logits = palettes.transport(logits, palette)
+            # The palette tells how much there is of each colour; nothing is left to balance.
+            prior, unhinted = np.full_like(palette, 1 / len(palette)), None
+        vividness = VIVIDNESS if vividness is None else vividness
+        return np.asarray(colour(logits, prior, vividness, unhinted))
+
+    def paint(
+        self,
+        vividness: float | None = None,
+        palette: np.ndarray | None = None,
+        photo: Photo | None = None,
+    ) -> Photo:
+        """The photo in colour: its own size, depth, L, alpha, profile and EXIF.
+
+        Args:
+            vividness, palette: as in `Steering`.
+            photo: the same one at another size, to be painted in place of it.
+        """
+        photo = photo or self.photo
+        return photo._replace(pixels=compose(photo.pixels, self.ab(vividness, palette)))
+
+    def confidence(self) -> np.ndarray:
+        """How sure the network is of each place, float32 `(h, w)` in [0, 1]; raises as `ab`."""
+        return np.asarray(confidence(self._distribution()))
+
+    def likely(self, x: float, y: float, count: int = 6) -> list[Hint]:
+        """The likeliest colours of a place, unlike each other, as `Hint`s to choose from.
+
+        Args:
+            x, y: pixels of the photo.
+            count: at most so many.
+
+        Raises:
+            ValueError: the network cannot be steered, or a place outside the photo.
+        """
+        logits, (height, width) = self._distribution(), self.photo.pixels.shape[:2]
+        if not (0 <= x < width and 0 <= y < height):
+            raise ValueError(f"{x:g},{y:g}: lies outside the photo of {width}x{height}")
+        row, column = int(y * logits.shape[0] / height), int(x * logits.shape[1] / width)
+        found = []
+        for i in np.argsort(-logits[row, column]):
+            ab = bins.centres()[i]
+            if all(np.hypot(*(ab - hint.ab)) > APART for hint in found):
+                found.append(Hint(x, y, tuple(ab.tolist())))
+            if len(found) == count:
+                break
+        return found

@@ -1,0 +1,66 @@
+"""What a network is given of a photo."""
+
+import cv2
+import numpy as np
+
+from colornet.color import lab
+from colornet.color.hints import SIDE, plant
+from colornet.errors import PhotoError
+
+SHORT_SIDE = 256  # what the networks were trained at
+LONG_SIDE = 1024  # bounds the work on panoramas
+MULTIPLE = 32  # of which every network takes its height and width
+NO_HINTS = "takes no hints; take colornet"
+
+
+def working_size(network, height, width):
+    """The height and width at which a network sees a photo."""
+    if network.size:
+        return network.size
+    scale = SHORT_SIDE / min(height, width)
+    return tuple(
+        int(min(LONG_SIDE, max(MULTIPLE, round(side * scale / MULTIPLE) * MULTIPLE)))
+        for side in (height, width)
+    )
+
+
+def _unit(pixels):
+    """uint8 or uint16 pixels, grey `(H, W)` or RGB, as float32 RGB in [0, 1]."""
+    values = pixels.astype(np.float32) / np.iinfo(pixels.dtype).max
+    return values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=-1)
+
+
+def network_input(network, pixels, hints=()):
+    """What a network is given of a photo: its L, and hints where there are any.
+
+    The photo is resized, then brought to L by the code that training uses. Its colours, where
+    it has any, are not seen; so sepia and other tones are gone.
+
+    Args:
+        network: a `Network`.
+        pixels: uint8 or uint16 `(H, W)` or `(H, W, 3)`.
+        hints: `Hint`s, whose x and y are pixels of the photo.
+
+    Returns:
+        float32 `(1, h, w, 1)`, with hints `(1, h, w, 4)`; h and w near 256, aspect kept.
+
+    Raises:
+        ValueError: a hint outside the photo, or for a network that takes none.
+    """
+    if hints and not network.takes_hints:
+        raise ValueError(f"{network.name}: {NO_HINTS}")
+    height, width = working_size(network, *pixels.shape[:2])
+    shrinks = height * width <= pixels.shape[0] * pixels.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    small = cv2.resize(pixels, (width, height), interpolation=method)
+    L = np.asarray(lab.to_network(lab.rgb_to_lab(_unit(small)))[0])
+    if not hints:
+        return L[None]
+    planes = np.zeros((height, width, 3), np.float32)
+    for hint in hints:
+        if not (0 <= hint.x < pixels.shape[1] and 0 <= hint.y < pixels.shape[0]):
+            size = f"{pixels.shape[1]}x{pixels.shape[0]}"
+            raise PhotoError(f"hint {hint.x:g},{hint.y:g}: lies outside the photo of {size}")
+        row, column = hint.y * height / pixels.shape[0], hint.x * width / pixels.shape[1]
+        plant(planes, hint.ab, int(row), int(column), SIDE)
+    return np.concatenate([L, planes], axis=-1)[None]

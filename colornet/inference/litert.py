@@ -1,0 +1,33 @@
+"""A released network without Keras: in LiteRT's form it answers before Keras would have started."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+from colornet.quiet import silent
+
+FILE = "light.tflite"  # in the folder of a release; `export.converters.save_quick` makes it
+
+
+class LiteRTNetwork:
+    """A released network over bins, with hints: does what `models.network.Network` does."""
+
+    size, takes_hints, answers, own_answer = None, True, 1, False
+
+    def __init__(self, file):
+        try:
+            with silent():  # it tells which of its own parts it uses
+                interpreter = Interpreter(str(file), num_threads=os.cpu_count())
+                self._run = interpreter.get_signature_runner()
+                self.prior = self._run(x=np.zeros((1, 32, 32, 4), np.float32))["prior"]
+        except ValueError as error:
+            reason = str(error).strip().split("\n")[0][:200]
+            raise ValueError(f"{file}: cannot be loaded ({reason}); fetch it again") from None
+        self.name = Path(file).parent.name
+
+    def run(self, x):
+        """Logits `(N, H / 4, W / 4, 261)` of a batch, see `Network.run`, and None."""
+        x = np.concatenate([x, np.zeros((*x.shape[:3], 4 - x.shape[3]), np.float32)], axis=-1)
+        return np.concatenate([self._run(x=one[None])["logits"] for one in x]), None

@@ -1,0 +1,1 @@
+"""Photo files to pixels and back."""

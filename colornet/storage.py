@@ -1,0 +1,84 @@
+"""Files that no kill leaves half-written."""
+
+import contextlib
+import errno
+import json
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk's quota is used up"}
+LIMITS = FULL | {errno.EFBIG: "it would be larger than a file may be here"}
+
+
+class NoRoom(OSError):
+    """A file that found no room; the message is one line that names it and the remedy."""
+
+    def __str__(self):
+        return (
+            f"{self.filename}: cannot be written ({self.strerror}); make room there, then the "
+            "same command goes on"
+        )
+
+
+@contextlib.contextmanager
+def room_for(path):
+    """Whatever in the block finds no room is raised as `NoRoom` for `path`."""
+    try:
+        yield
+    except NoRoom:
+        raise
+    except OSError as error:
+        if error.errno not in LIMITS:
+            raise
+        raise NoRoom(error.errno, LIMITS[error.errno], str(path)) from error
+
+
+@contextlib.contextmanager
+def atomic(path):
+    """Yields a temporary path beside `path`; renames it to `path` when the block succeeds.
+
+    The temporary name keeps the suffixes, since writers choose the format by them, and of a long
+    name no more than its end, since a file system's names have a limit. Whatever goes
+    wrong in the block, `path` stays as it was and the temporary file or folder is gone.
+
+    Raises:
+        NoRoom: the disk is full.
+    """
+    path = Path(path)
+    with room_for(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    mark = f".tmp{secrets.token_hex(4)}."
+    end = path.name if len(path.name) < 40 else path.name[len(mark) :]
+    temporary = path.with_name(mark + end)
+    try:
+        with room_for(path):
+            yield temporary
+            os.replace(temporary, path)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def read_journal(path):
+    """The records of a file with one in JSON a line, in their order; none where there is no file.
+
+    A last line that a kill cut off is dropped from the file.
+    """
+    path = Path(path)
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")
+    if lines[-1]:
+        with atomic(path) as temporary:
+            temporary.write_bytes(b"\n".join([*lines[:-1], b""]))
+    return [json.loads(line) for line in lines[:-1]]
+
+
+def write_json(path, value):
+    """Writes a value as indented JSON, atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

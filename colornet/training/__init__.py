@@ -1,0 +1,5 @@
+"""Networks learn."""
+
+from colornet.quiet import start_keras
+
+start_keras()
