@@ -38,10 +38,14 @@ except ImportError:
 colorizer = tf.saved_model.load("saved_model/1")
 photos = np.load("photos.npz")
 grey, rgb, hints = photos["grey"], photos["rgb"], photos["hints"]
-files = [tf.io.encode_png(x).numpy() for x in (grey, rgb)] + [tf.io.encode_jpeg(rgb, quality=100).numpy()]
+files = [tf.io.encode_png(grey), tf.io.encode_png(rgb), tf.io.encode_jpeg(rgb, quality=100)]
+files = [file.numpy() for file in files]
 sig = colorizer.signatures
 decode = lambda png: tf.io.decode_png(png).numpy()
-bytes_ = [decode(png) for png in sig["serve_bytes"](image_bytes=tf.constant(files))["png_bytes"].numpy()]
+bytes_ = sig["serve_bytes"](image_bytes=tf.constant(files))["png_bytes"].numpy()
+bytes_ = [decode(png) for png in bytes_]
+second = hints + [[1, 0, 0, 0, 0, 0]]
+steering = dict(vividness=tf.constant(1.0), hints=tf.constant(hints))
 layer = keras.layers.TFSMLayer("saved_model/1", call_endpoint="serving_default")
 holed = photos["L"].copy()
 holed[7, 7] = np.nan
@@ -71,10 +75,10 @@ np.savez(
     rgb=colorizer.serve(rgb[None])["colorized"][0],
     vivid=colorizer.serve(grey[None], 1.0)["colorized"][0],
     hinted=colorizer.serve(grey[None], 0.5, hints)["colorized"][0],
-    batch=colorizer.serve(np.stack([grey, grey[::-1]]), 0.5, hints + [[1, 0, 0, 0, 0, 0]])["colorized"],
-    steered=sig["serve_steered"](images=grey[None], vividness=tf.constant(1.0), hints=tf.constant(hints))["colorized"][0],
+    batch=colorizer.serve(np.stack([grey, grey[::-1]]), 0.5, second)["colorized"],
+    steered=sig["serve_steered"](images=grey[None], **steering)["colorized"][0],
     bytes0=bytes_[0], bytes1=bytes_[1], bytes2=bytes_[2],
-    steered_bytes=decode(colorizer.serve_bytes(files[:2], 0.5, hints + [[1, 0, 0, 0, 0, 0]])["png_bytes"][1].numpy()),
+    steered_bytes=decode(colorizer.serve_bytes(files[:2], 0.5, second)["png_bytes"][1].numpy()),
     ab=sig["predict_ab"](L=photos["L"][None])["ab"][0],
     tiny=colorizer.serve(np.full((1, 1, 1, 1), 128, np.uint8))["colorized"],
     errors=errors,

@@ -101,10 +101,10 @@ def test_notebook_is_fit_to_be_shown(path):
 def test_a_relative_folder_is_taken_from_where_jupyter_was_started(tmp_path, monkeypatch):
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "photos").mkdir()
-    monkeypatch.setenv("PYTHONPATH", str(Path(samples.__file__).parents[1]))
+    monkeypatch.setenv("PYTHONPATH", str(Path(samples.__file__).parents[2]))
     monkeypatch.setenv("PWD", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    code = "from colornet.samples import given; print(given('COLORNET_DATA'))"
+    code = "from colornet.data.samples import given; print(given('COLORNET_DATA'))"
 
     def told(folder):
         monkeypatch.setenv("COLORNET_DATA", folder)
