@@ -26,8 +26,10 @@ lint: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
+# Numerics, files, steering and the face: what most changes touch
+QUICK := batches bins download face hints losses metrics palette skin steady steering tiff
 quick: .venv/dev
-	$(BIN)/python -m pytest -n 2 -m quick
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(QUICK:%=tests/test_%.py)
 
 notebooks: .venv/dev
 	$(BIN)/jupyter lab notebooks

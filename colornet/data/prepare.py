@@ -177,6 +177,27 @@ def _write_manifest(folder, records):
     return rows
 
 
+def _named(found, folder):
+    """The `(file, name)` pairs of what was found outside of the folder, in a random order."""
+    home = Path(os.path.realpath(folder))
+    return sorted(
+        (pair for pair in found.photos if home not in Path(os.path.realpath(pair[0])).parents),
+        # Pseudo-random, which makes a limited set a fair sample of the whole.
+        key=lambda pair: sha256(os.fsencode(pair[1])).digest(),
+    )
+
+
+def _journal(folder, header):
+    """A set's journal and its records so far, of which the first must be `header`."""
+    with room_for(folder):
+        (folder / "photos").mkdir(parents=True, exist_ok=True)
+    journal = folder / "records.jsonl"
+    records = read_journal(journal)
+    if records and records[0] != header:
+        raise PhotoError(f"{folder}: was prepared at size {records[0]['size']}; choose another")
+    return journal, records
+
+
 def prepare(
     sources: list, folder: str | os.PathLike, size: int = 256, limit: int | None = None
 ) -> list[dict]:
@@ -208,24 +229,9 @@ def prepare(
         NoRoom: the disk is full; the same call goes on.
     """
     folder = Path(folder)
-    home = os.path.realpath(folder)
     found = search(sources)
-    # A pseudo-random order makes a limited set a fair sample of the whole.
-    named = sorted(
-        (
-            pair
-            for pair in found.photos
-            if Path(home) not in Path(os.path.realpath(pair[0])).parents
-        ),
-        key=lambda pair: sha256(os.fsencode(pair[1])).digest(),
-    )
-    with room_for(folder):
-        (folder / "photos").mkdir(parents=True, exist_ok=True)
-    journal = folder / "records.jsonl"
-    records = read_journal(journal)
-    header = dict(size=size)
-    if records and records[0] != header:
-        raise PhotoError(f"{folder}: was prepared at size {records[0]['size']}; choose another")
+    named = _named(found, folder)
+    journal, records = _journal(folder, dict(size=size))
     kept, chunk = Kept(), 32 * os.cpu_count()
     decided = []
     for start in range(1, len(records), 1024):
@@ -244,7 +250,7 @@ def prepare(
 
     with room_for(journal), open(journal, "a", encoding="utf-8") as log:
         if not records:
-            log.write(json.dumps(header) + "\n")
+            log.write(json.dumps(dict(size=size)) + "\n")
         bar = tqdm(total=len(named), initial=len(named) - len(todo), unit="photo")
         with bar, ThreadPoolExecutor(os.cpu_count()) as pool:
             if lost:
