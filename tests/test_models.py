@@ -159,7 +159,6 @@ def _norms(network):
 @pytest.mark.parametrize("name", models.names())
 def test_folded_networks_give_the_same_answers(name):
     network, L, rng = small(name), grey(2, 64, 64, 1), np.random.default_rng(1)
-    assert _norms(network)
     for norm in _norms(network):  # fresh ones change nothing
         norm.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in norm.get_weights()])
     before = network.get_weights()
