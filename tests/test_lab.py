@@ -145,15 +145,6 @@ def test_network_units_are_inverse_and_within_one():
     np.testing.assert_allclose(lab.from_network(L, ab), Lab, atol=1e-4)
 
 
-def test_jax_gives_the_same(jax_process):
-    # Its way back differs from TensorFlow's only in the last bits of float32 power.
-    np.testing.assert_allclose(jax_process["lab"], color.rgb2lab(CUBE[::7]), atol=1e-3)
-    np.testing.assert_allclose(jax_process["rgb"], lab.lab_to_rgb(wild(500)), atol=1e-3)
-    np.testing.assert_allclose(jax_process["fitted"], lab.fit_gamut(wild(500)), atol=0.15)
-    assert np.isfinite(jax_process["gradients"]).all()
-    assert jax_process["exact"]
-
-
 def test_tensorflow_is_imported_by_export_alone():
     for file in Path(colornet.__file__).parent.rglob("*.py"):
         if file.parent.name == "export":

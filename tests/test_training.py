@@ -1,7 +1,6 @@
 """Training on a tiny set: what a run holds, and how it goes on after a break."""
 
 import json
-import os
 import resource
 import shutil
 import signal
@@ -409,28 +408,6 @@ def test_initial_that_is_nowhere_is_refused(prepared, tmp_path):
 def test_colornet_without_its_loss_trains_on_colours(prepared, tmp_path):
     network = train(prepared, tmp_path / "run", epochs=0, **OWN | dict(loss="mse"))
     assert network.loss == "mse"
-
-
-def test_jax_trains_the_same_network(jax_process):
-    folder = jax_process["run"]
-    assert {file.name for file in folder.iterdir()} == FILES
-    assert jax_process["steps"] == 2
-    assert np.isfinite(losses(folder)).all() and losses(folder).shape == (2, 2)
-    assert json.loads((folder / "config.json").read_text())["versions"]["backend"] == "jax"
-    # What one backend saved, the other loads: the same colours.
-    network = tiny("encoder_decoder")
-    network.load_weights(folder / "last.weights.h5")
-    assert keras.backend.backend() == os.environ.get("KERAS_BACKEND", "tensorflow")
-    ab = network.predict_on_batch(jax_process["L"])
-    np.testing.assert_allclose(ab, jax_process["ab"], atol=1e-3)
-
-
-def test_jax_trains_colornet(jax_process):
-    folder = jax_process["own_run"]
-    assert {file.name for file in folder.iterdir()} == FILES
-    assert np.isfinite(losses(folder)).all() and losses(folder).shape == (1, 2)
-    ab = models.load(folder).predict_on_batch(jax_process["L"])
-    np.testing.assert_allclose(ab, jax_process["own_ab"], atol=1e-3)
 
 
 # Trained with a discriminator; with hints that turn into palettes; with classes.
