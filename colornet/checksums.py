@@ -9,7 +9,8 @@ from colornet.storage import atomic
 LIST = "SHA256SUMS"
 
 
-def _digest(path):
+def digest(path):
+    """The SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -18,7 +19,7 @@ def write_sums(folder):
     """Lists every file in a folder and the folders below it, anew."""
     folder = Path(folder)
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != LIST)
-    lines = [f"{_digest(file)}  {file.relative_to(folder).as_posix()}\n" for file in files]
+    lines = [f"{digest(file)}  {file.relative_to(folder).as_posix()}\n" for file in files]
     with atomic(folder / LIST) as temporary:
         temporary.write_text("".join(lines), encoding="utf-8", newline="\n")
 
@@ -33,8 +34,8 @@ def check_sums(folder):
     if not (folder / LIST).is_file():
         return
     for line in (folder / LIST).read_text(encoding="utf-8", errors="replace").splitlines():
-        digest, mark, name = line[:64], line[64:66], line[66:]
+        listed, mark, name = line[:64], line[64:66], line[66:]
         if mark not in ("  ", " *") or not name:
             raise ValueError(f"{folder / LIST}: {one_line(line)[:80]!r} is no line of sha256sum")
-        if (folder / name).is_file() and _digest(folder / name) != digest.lower():
+        if (folder / name).is_file() and digest(folder / name) != listed.lower():
             raise ValueError(f"{folder / name}: is not the file that {LIST} lists; fetch it again")

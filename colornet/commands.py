@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from colornet.errors import needs, one_line
+from colornet.errors import needs, one_line, say
 from colornet.quiet import silent, start_keras
 
 COMMANDS = {}  # by name: what it does, its options, its work
@@ -123,14 +123,10 @@ def _video(args):
 
     order = FilmOrder(args.vividness, not args.each, args.force)
     try:
-        number = colorize_video(_load(args.model), args.film, args.output, order, _say)
+        number = colorize_video(_load(args.model), args.film, args.output, order, say)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"{args.output} was not written") from None
     print(f"{args.output}: {number} frames")
-
-
-def _say(line):
-    print(f"colornet: {line}", file=sys.stderr)
 
 
 def _export_options(sub):

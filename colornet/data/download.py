@@ -1,6 +1,5 @@
 """Public photo sets by name, checked by size and SHA-256."""
 
-import hashlib
 import http.client
 import tarfile
 import urllib.request
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from colornet.checksums import digest
 from colornet.errors import PhotoError
 from colornet.storage import atomic
 
@@ -66,11 +66,6 @@ def _one_line(error):
     return " ".join(str(error).split())[:200]
 
 
-def _sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _extract(archive, folder):
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as packed:
@@ -125,7 +120,7 @@ def download(name, folder):
     size = part.stat().st_size
     if size < entry["size"]:
         raise PhotoError(f"{name}: {entry['url']} broke off at {size} bytes; run again to go on")
-    if size != entry["size"] or _sha256(part) != entry["sha256"]:
+    if size != entry["size"] or digest(part) != entry["sha256"]:
         part.unlink()
         raise PhotoError(f"{name}: {entry['url']} sent other bytes than recorded; try again")
     try:

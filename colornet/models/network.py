@@ -55,5 +55,5 @@ class Network:
         return (found[0], found[1] * lab.AB_SCALE) if self.own_answer else (found, None)
 
     def several(self, x, count):
-        """So many answers to one photo of a network without bins: ab in Lab units, `(count, h, w, 2)`."""
+        """So many answers to one photo, of a network without bins: ab `(count, h, w, 2)`, Lab units."""
         return self._many.several(self._model, x, count) * lab.AB_SCALE
