@@ -27,7 +27,7 @@ lint: .venv/dev
 	$(BIN)/lint-imports
 
 # Numerics, files, steering and the face: what most changes touch
-QUICK := batches bins download face hints losses metrics palette skin steady tiff
+QUICK := batches bins download face hints house losses metrics palette skin steady tiff
 quick: .venv/dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(QUICK:%=tests/test_%.py)
 

@@ -15,6 +15,7 @@ import keras
 from colornet.data import dataset
 from colornet.data.batches import PhotoBatches
 from colornet.models import build, recipe_of
+from colornet.models.recipe import Recipe
 from colornet.training.train import compile_network
 
 BATCH, STEPS = 32, 12
@@ -30,7 +31,7 @@ class Clock(keras.callbacks.Callback):
 
 
 def loader_speed(files, size):
-    batches = PhotoBatches(files, size, BATCH, augment=True)
+    batches = PhotoBatches(files, Recipe(size=size, batch_size=BATCH))
     batches[0]
     started = time.perf_counter()
     with ThreadPoolExecutor(batches.workers) as pool:
@@ -42,7 +43,7 @@ def training_speed(files, size, name):
     network = build(name, **(dict(size=size) if recipe_of(name).sized else {}))
     compile_network(network, recipe_of(name))
     clock = Clock()
-    batches = PhotoBatches(files[: BATCH * (STEPS + 5)], size, BATCH, augment=True)
+    batches = PhotoBatches(files[: BATCH * (STEPS + 5)], Recipe(size=size, batch_size=BATCH))
     network.fit(batches, callbacks=[clock], verbose=0)
     return BATCH * STEPS / clock.seconds
 

@@ -11,7 +11,7 @@ from colornet.errors import NotInstalled, one_line
 PROG = "colornet"
 
 
-def parser():
+def parser() -> argparse.ArgumentParser:
     """The parser of every command."""
     top = argparse.ArgumentParser(PROG, description="Gives grey photographs their colours.")
     top.add_argument("--version", action="version", version=f"{PROG} {__version__}")
@@ -24,7 +24,7 @@ def parser():
     return top
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """Runs a command; errors of the user's are one line on stderr and exit code 1."""
     args = parser().parse_args(argv)
     try:
@@ -42,7 +42,7 @@ def main(argv=None):
         return 1
 
 
-def run():
+def run() -> None:
     """The command as a process of its own."""
     code = main()
     if code == 130:  # at an orderly exit, TensorFlow's threads that still work would abort it

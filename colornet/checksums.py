@@ -4,27 +4,28 @@ import hashlib
 from pathlib import Path
 
 from colornet.errors import one_line
-from colornet.storage import atomic
+from colornet.storage import AnyPath, atomic
 
 LIST = "SHA256SUMS"
 
 
-def digest(path):
+def digest(path: AnyPath) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_sums(folder):
-    """Lists every file in a folder and the folders below it, anew."""
+def write_sums(folder: AnyPath, files: list[Path] | None = None) -> None:
+    """Lists files of a folder anew; by default every one in it and the folders below it."""
     folder = Path(folder)
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != LIST)
+    if files is None:
+        files = sorted(file for file in folder.rglob("*") if file.is_file() and file.name != LIST)
     lines = [f"{digest(file)}  {file.relative_to(folder).as_posix()}\n" for file in files]
     with atomic(folder / LIST) as temporary:
         temporary.write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
-def check_sums(folder):
+def check_sums(folder: AnyPath) -> None:
     """Checks the files of a folder that has a list; those that are not there are passed over.
 
     Raises:

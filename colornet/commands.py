@@ -2,15 +2,16 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from colornet.errors import needs, one_line, say
-from colornet.quiet import silent, start_keras
+from colornet.quiet import silent
 
 COMMANDS = {}  # by name: what it does, its options, its work
 
 
-def command(name, text, extra="train"):
+def command(name: str, text: str, extra: str = "train") -> Callable:
     """Makes two functions a command: of a parser that gets its options, and of their values.
 
     extra: the one that brings what a plain installation lacks for it.
@@ -87,8 +88,8 @@ def _colorize(args):
     from colornet.inference.steering import Steering
 
     hints = [parse(text) for text in args.hint] + (read_hints(args.hints) if args.hints else [])
-    colorizer = _load(args.model)
     palette = read_palette(args.reference) if args.reference else None
+    colorizer = _load(args.model)
     order = Order(
         Steering(args.vividness, hints, palette),
         args.variants,
@@ -140,7 +141,6 @@ def _export_options(sub):
     _export_options
 )
 def _export(args):
-    start_keras()
     from colornet.export.formats import FORMATS, export
 
     formats = FORMATS if args.format == "all" else (args.format,)
@@ -235,7 +235,6 @@ def _train_options(sub):
 
 @command("train", "Train a network, by its recipe unless told otherwise.")(_train_options)
 def _train(args):
-    start_keras()
     from colornet.evaluation.outcome import outcome
     from colornet.training.train import train
 
@@ -266,7 +265,6 @@ def _evaluate_options(sub):
 
 @command("evaluate", "Score a network beside grey and other baselines.")(_evaluate_options)
 def _evaluate(args):
-    start_keras()
     from colornet.evaluation import breakdown
     from colornet.evaluation.evaluate import evaluate
     from colornet.evaluation.tables import table
@@ -306,7 +304,6 @@ def _benchmark_options(sub):
 
 @command("benchmark", "Train and score every network with the same budget.")(_benchmark_options)
 def _benchmark(args):
-    start_keras()
     from colornet.evaluation.leaderboard import benchmark, table
 
     options = dict(budget=args.budget, photos=args.photos, size=args.size)
@@ -323,10 +320,6 @@ def _release_options(sub):
 
 @command("release", "Turn a run into weights to share, with card and metrics.")(_release_options)
 def _release(args):
-    start_keras()
-    from colornet.export.converters import save_quick
     from colornet.export.release import release
 
     print(release(args.run, args.data, args.output, args.test))
-    with silent():
-        save_quick(args.output)

@@ -7,6 +7,7 @@ import tempfile
 import threading
 import traceback
 import unicodedata
+from collections.abc import Iterator
 
 from tqdm import tqdm
 
@@ -14,24 +15,24 @@ _LOCK = threading.Lock()
 _log = None  # where the tracebacks of this process go
 
 
-def one_line(text):
+def one_line(text: object) -> str:
     """Text on one line: file names may hold line breaks and other control characters."""
     breaks = ("Cc", "Cs", "Zl", "Zp")  # control characters, bytes that are no text, separators
     return "".join(ascii(c)[1:-1] if unicodedata.category(c) in breaks else c for c in str(text))
 
 
-def say(line):
+def say(line: object) -> None:
     """Tells a line on stderr, above a bar of progress where there is one."""
     tqdm.write(f"colornet: {one_line(line)}", file=sys.stderr)
 
 
-def reason(error):
+def reason(error: BaseException) -> str:
     """A library's words for what went wrong, short enough for a line."""
     words = getattr(error, "strerror", None) or " ".join(str(error).split())
     return words[:100] or type(error).__name__
 
 
-def unforeseen(error):
+def unforeseen(error: Exception) -> str:
     """The sentence for an error that nobody foresaw; its traceback is added to a file.
 
     The file, one a process, is named in the sentence.
@@ -57,7 +58,7 @@ class NotInstalled(ModuleNotFoundError):
 
 
 @contextlib.contextmanager
-def needs(extra, what):
+def needs(extra: str, what: str) -> Iterator[None]:
     """Where a library is missing within, its absence in one line.
 
     Args:
@@ -79,5 +80,5 @@ def needs(extra, what):
 class PhotoError(ValueError):
     """A file that cannot be used; the message is one line that names it and the remedy."""
 
-    def __init__(self, message):
+    def __init__(self, message: str):
         super().__init__(one_line(message))

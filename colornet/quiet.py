@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+from collections.abc import Iterator
 from functools import cache
+from types import ModuleType
 
 
 @contextlib.contextmanager
-def silent():
+def silent() -> Iterator[None]:
     """Nothing reaches stderr, not even from C++: TensorFlow's first lines heed no setting."""
     saved = os.dup(2)
     with open(os.devnull, "wb") as nowhere:
@@ -19,7 +21,7 @@ def silent():
 
 
 @cache
-def start_keras():
+def start_keras() -> ModuleType:
     """Loads Keras and starts its backend, once; whoever may be the first to need it comes here.
 
     Returns:

@@ -52,7 +52,7 @@ class _WhenKerasComes:
         return spec
 
 
-def watch():
+def watch() -> None:
     """Sees to it that Keras knows the layers, now or when it is loaded."""
     if sys.modules.get("keras"):
         _register(sys.modules["keras"])

@@ -6,7 +6,10 @@ import json
 import os
 import secrets
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+
+AnyPath = str | os.PathLike
 
 FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk's quota is used up"}
 LIMITS = FULL | {errno.EFBIG: "it would be larger than a file may be here"}
@@ -23,7 +26,7 @@ class NoRoom(OSError):
 
 
 @contextlib.contextmanager
-def room_for(path):
+def room_for(path: AnyPath) -> Iterator[None]:
     """Whatever in the block finds no room is raised as `NoRoom` for `path`."""
     try:
         yield
@@ -36,7 +39,7 @@ def room_for(path):
 
 
 @contextlib.contextmanager
-def atomic(path):
+def atomic(path: AnyPath) -> Iterator[Path]:
     """Yields a temporary path beside `path`; renames it to `path` when the block succeeds.
 
     The temporary name keeps the suffixes, since writers choose the format by them, and of a long
@@ -63,7 +66,7 @@ def atomic(path):
             temporary.unlink(missing_ok=True)
 
 
-def read_journal(path):
+def read_journal(path: AnyPath) -> list:
     """The records of a file with one in JSON a line, in their order; none where there is no file.
 
     A last line that a kill cut off is dropped from the file.
@@ -78,7 +81,7 @@ def read_journal(path):
     return [json.loads(line) for line in lines[:-1]]
 
 
-def write_json(path, value):
+def write_json(path: AnyPath, value: object) -> None:
     """Writes a value as indented JSON, atomically."""
     with atomic(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -30,7 +30,7 @@ from colornet.models.network import Network
 from colornet.photos import resize
 from colornet.storage import atomic, write_json
 from colornet.training.callbacks import Cosine
-from colornet.training.train import SEEN, begin, count_prior
+from colornet.training.train import begin, count_prior
 
 PHOTOS, EPOCHS, SIZE, BATCH = 3000, 3, 96, 32
 VALIDATION = 512  # photos
@@ -103,8 +103,7 @@ def _fit(
     optimizer = kinds[recipe.optimizer](recipe.learning_rate, use_ema=ema)
     jax = keras.backend.backend() == "jax"
     trained.compile(optimizer, _terms(mean, edges, weights), jit_compile=jax)
-    told = {key: getattr(recipe, key) for key in SEEN}
-    batches = PhotoBatches(files, shuffle=True, seed=seed, **told)
+    batches = PhotoBatches(files, recipe, shuffle=True)
     callbacks = []
     if recipe.schedule == "cosine":
         callbacks = [Cosine(recipe.learning_rate, 0, EPOCHS, len(batches))]

@@ -16,12 +16,15 @@ from colornet.data.augment import aged, augmented
 from colornet.data.batches import PhotoBatches
 from colornet.data.prepare import prepare
 from colornet.data.samples import sample
+from colornet.models.recipe import Recipe
 from colornet.photos import resize
 
 
 def batches(prepared, **options):
     files = dataset.split_files(prepared, "train")
-    return PhotoBatches(files, **dict(size=64, batch_size=4) | options)
+    given = {key: options.pop(key) for key in ("shuffle", "sets") if key in options}
+    recipe = Recipe(size=64, batch_size=4).plain().but(**options)
+    return PhotoBatches(files, recipe, **given)
 
 
 def test_batches_hold_L_and_ab(prepared):
@@ -105,7 +108,7 @@ def test_training_and_inference_see_the_same_L(prepared, size):
     L = keras.Input((size, size, 1))
     echo = keras.Model(L, keras.layers.Concatenate()([L, L]))
     files = dataset.split_files(prepared, "train")[:4]
-    trained, _ = PhotoBatches(files, size or 256, 4)[0]
+    trained, _ = PhotoBatches(files, Recipe(size=size or 256).plain())[0]
     for seen, file in zip(trained, files):
         answer = colours(echo, dataset.read_prepared(file)) / lab.AB_SCALE
         np.testing.assert_allclose(answer[..., :1], seen, atol=1e-6)
@@ -192,11 +195,12 @@ def test_classes_are_folders_or_sets(tmp_path):
     assert len({of[group[0]] for group in groups}) == len(groups) == max(of.values()) + 1
     assert all(of[name] == of[group[0]] for group in groups for name in group)
     files = [tmp_path / "set" / "photos" / f"{photo}.png" for photo in labels]
-    batches = PhotoBatches(files, 64, 4, shuffle=True, labels=labels)
+    recipe = Recipe(size=64, batch_size=4).plain()
+    batches = PhotoBatches(files, recipe, shuffle=True, labels=labels)
     L, (ab, numbers) = batches[0]
     assert numbers.dtype == np.int32
     assert numbers.tolist() == [labels[files[i].stem] for i in batches.order[:4]]
-    plain = PhotoBatches(files, 64, 4, shuffle=True)
+    plain = PhotoBatches(files, recipe, shuffle=True)
     assert all(map(np.array_equal, (L, ab), plain[0]))
 
 

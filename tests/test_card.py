@@ -11,14 +11,19 @@ import pytest
 from conftest import TINY
 
 from colornet import models
+from colornet.checksums import check_sums
 from colornet.color import lab
 from colornet.data import dataset
 from colornet.data.batches import PhotoBatches
 from colornet.evaluation import tables
 from colornet.export.card import card
 from colornet.export.release import release
+from colornet.models.recipe import Recipe
+from colornet.models.releases import RELEASED
 from colornet.storage import atomic, write_json
 from colornet.training.train import train
+
+RELEASES = sorted(file.parent for file in RELEASED.glob("*/config.json"))
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +36,7 @@ def test_release_holds_what_accounts_for_it(released, run):
     folder, _ = released
     assert {file.name for file in folder.iterdir()} == {
         "README.md",
+        "SHA256SUMS",
         "best.weights.h5",
         "config.json",
         "history.csv",
@@ -57,7 +63,7 @@ def test_weights_are_small_and_give_the_same_colours(released, run, prepared):
             )
         )
     assert dtypes == {1: {"float32"}, 2: {"float16"}}
-    L, _ = PhotoBatches(dataset.split_files(prepared, "train"), 128)[0]
+    L, _ = PhotoBatches(dataset.split_files(prepared, "train"), Recipe(size=128).plain())[0]
     before, after = (models.load(path).predict_on_batch(L) for path in (run, folder))
     assert np.abs(before).max() * lab.AB_SCALE > 5
     assert np.abs(before - after).max() * lab.AB_SCALE < 0.5
@@ -75,6 +81,28 @@ def test_card_is_filled_and_agrees_with_the_metrics(released, run):
     assert text.startswith("---\nlicense: apache-2.0\n")
     assert "| 1 to 6 | 64 | 4 | 0.001, constant |" in text
     assert "17 photos for training, 3 for validation" in text
+
+
+def test_weights_are_checked_by_the_list_beside_them(released, run, prepared, tmp_path):
+    folder = shutil.copytree(released[0], tmp_path / "tiny")
+    (folder / "README.md").write_text("edited")
+    models.load(folder)
+    with open(folder / "best.weights.h5", "r+b") as file:
+        file.write(b"other")
+    with pytest.raises(ValueError, match="best.weights.h5: is not the file that SHA256SUMS lists"):
+        models.load(folder)
+    release(run, prepared, folder)  # again, over what is there
+    models.load(folder)
+
+
+@pytest.mark.parametrize("folder", RELEASES, ids=lambda folder: folder.name)
+def test_releases_have_their_list_and_todays_card(folder):
+    check_sums(folder)
+    listed = [line.split()[1] for line in (folder / "SHA256SUMS").read_text().splitlines()]
+    there = {"best.weights.h5", "light.tflite"} & {file.name for file in folder.iterdir()}
+    assert set(listed) == there
+    text = card(folder, models.load(folder, folded=False))
+    assert (folder / "README.md").read_text(encoding="utf-8") == text
 
 
 def test_an_optimizer_with_settings_is_told(released, tmp_path):

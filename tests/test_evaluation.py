@@ -23,8 +23,8 @@ from colornet.data.samples import sample
 from colornet.errors import PhotoError
 from colornet.evaluation import breakdown, metrics, tables
 from colornet.evaluation import evaluate as evaluation
-from colornet.evaluation.evaluate import DIFFERENCE, evaluate
-from colornet.evaluation.metrics import Measured
+from colornet.evaluation.evaluate import evaluate
+from colornet.evaluation.metrics import DIFFERENCE, Measured
 from colornet.evaluation.testset import read_test_set
 from colornet.inference import steering
 from colornet.inference.compose import compose

@@ -21,6 +21,7 @@ from colornet.color import lab
 from colornet.data import dataset
 from colornet.training.train import train
 from colornet.data.batches import PhotoBatches
+from colornet.models.recipe import Recipe
 sys.path.insert(0, sys.argv[5])
 from test_lab import CUBE, slab, wild
 
@@ -37,7 +38,7 @@ network = train(
 own = train(
     prepared, own_run, options=dict(width=24), epochs=1, size=64, batch_size=17, verbose=0
 )
-L, _ = PhotoBatches(dataset.split_files(prepared, "validation"), 64)[0]
+L, _ = PhotoBatches(dataset.split_files(prepared, "validation"), Recipe(size=64).plain())[0]
 np.savez(
     out,
     lab=to_lab(CUBE[::7]),

@@ -7,6 +7,7 @@ import pytest
 from conftest import colours, start
 
 from colornet import models
+from colornet.__main__ import main
 from colornet.data import dataset
 from colornet.evaluation import leaderboard
 from colornet.evaluation.metrics import psnr
@@ -64,12 +65,12 @@ def test_a_larger_budget_trains_on_and_scores_again(field, prepared):
     assert config["options"] == dict(size=64)
 
 
-def test_by_command(prepared, tmp_path):
-    command = ["-m", "colornet", "benchmark", prepared, "-o", tmp_path / "out", "--size", 64]
-    process = start(*command, "--model", "resnet")
-    assert "there are: colornet, " in process.communicate()[0].splitlines()[-1]
-    assert process.returncode == 1
-    process = start(*command, "--model", "eight_conv", "--budget", 1, "--photos", 1)
+def test_by_command(prepared, tmp_path, capsys):
+    command = ["benchmark", prepared, "-o", tmp_path / "out", "--size", 64]
+    assert main([*map(str, command), "--model", "resnet"]) == 1
+    assert "there are: colornet, " in capsys.readouterr().err
+    told = ["--model", "eight_conv", "--budget", 1, "--photos", 1]
+    process = start("-m", "colornet", *command, *told)
     output = process.communicate()[0]
     assert process.returncode == 0, output
     assert "| eight_conv | " in output and output.splitlines()[-1].endswith("table.md")

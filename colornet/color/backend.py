@@ -5,8 +5,11 @@ Keras takes seconds to start. Whoever colours a photo by a network that needs no
 """
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+
+Tensor = Any  # numpy's array, or a tensor of any Keras backend
 
 
 def _softmax(x, axis):
@@ -32,7 +35,7 @@ NUMPY = SimpleNamespace(
 )
 
 
-def ops_of(x):
+def ops_of(x: Tensor) -> Any:
     """The operations for x, by the names of `keras.ops`: numpy's for arrays, numbers and lists."""
     if isinstance(x, (np.ndarray, np.generic, int, float, list, tuple)):
         return NUMPY

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from colornet.color import lab
-from colornet.color.backend import ops_of
+from colornet.color.backend import Tensor, ops_of
 
 STEP = 10.0  # ab units between bins
 STRIDE = 4  # pixels of L to a side of a place with a distribution of its own
@@ -17,7 +17,7 @@ UNIFORM = 0.5  # share of the uniform distribution in the rebalancing weights
 
 
 @cache
-def centres():
+def centres() -> np.ndarray:
     """The bins' ab in Lab units, float32 `(261, 2)`."""
     # The cube's faces show every ab that its inside shows, at another L; every third level finds
     # each cell that all 256 find, and none of them lies at a cell's edge.
@@ -28,7 +28,7 @@ def centres():
     return (np.unique(cells, axis=0) * STEP).astype(np.float32)
 
 
-def encode(ab):
+def encode(ab: Tensor) -> Tensor:
     """Soft encoding: each colour's weights over the bins, Gaussian in their distance.
 
     The expectation of the weights is the colour, but for the gamut's rim.
@@ -45,12 +45,12 @@ def encode(ab):
     return ops.softmax(nearness / SIGMA**2, axis=-1)
 
 
-def expectation(distribution):
+def expectation(distribution: Tensor) -> Tensor:
     """The mean colour of distributions `(..., 261)`: ab in Lab units, `(..., 2)`."""
     return ops_of(distribution).matmul(distribution, centres())
 
 
-def rebalancing(prior):
+def rebalancing(prior: Tensor) -> Tensor:
     """Weights that make rare colours count: 1 / (half prior + half uniform), prior mean 1.
 
     Args:

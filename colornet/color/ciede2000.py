@@ -26,7 +26,7 @@ def _seventh(chroma):
     return np.sqrt(power / (power + FAR))
 
 
-def difference(first, second):
+def difference(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """CIEDE2000 of each pair of colours.
 
     Args:

@@ -24,7 +24,7 @@ def _linear(dtype):
     return np.asarray(lab.linear(levels))
 
 
-def lightness(pixels):
+def lightness(pixels: np.ndarray) -> np.ndarray:
     """L of uint8 or uint16 sRGB `(H, W, 3)`, float32 `(H, W)`."""
     light = np.take(_linear(pixels.dtype), pixels)
     y = cv2.transform(light, np.float32(lab.XYZ_FROM_RGB[1:2]))
@@ -32,7 +32,7 @@ def lightness(pixels):
     return np.where(y > 0.008856, 116 * cv2.pow(y, 1 / 3) - 16, 903.3 * y)
 
 
-def rgb_to_lab(pixels):
+def rgb_to_lab(pixels: np.ndarray) -> np.ndarray:
     """Lab of uint8 or uint16 sRGB `(H, W, 3)`, float32 of that shape."""
     light = np.take(_linear(pixels.dtype), pixels)
     ratio = cv2.transform(light, np.float32(lab.XYZ_FROM_RGB / np.reshape(lab.WHITE, (3, 1))))
@@ -49,7 +49,7 @@ def _table():
     return np.hypot(*np.moveaxis(np.asarray(lab.fit_gamut(far))[..., 1:], -1, 0))
 
 
-def fit(L, a, b):
+def fit(L: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
     """Takes chroma, in place, from colours that sRGB cannot show.
 
     Args:

@@ -8,7 +8,7 @@ Lab and what a network sees lives here and nowhere else.
 import cv2
 import numpy as np
 
-from colornet.color.backend import ops_of
+from colornet.color.backend import Tensor, ops_of
 
 L_SCALE = 50.0  # a network sees L / 50 - 1, within [-1, 1]
 AB_SCALE = 110.0  # and predicts ab / 110; sRGB reaches |ab| of 108
@@ -30,7 +30,7 @@ def _mix(matrix, channels):
     return [sum(float(m) * c for m, c in zip(row, channels)) for row in matrix]
 
 
-def linear(rgb):
+def linear(rgb: Tensor) -> Tensor:
     """Linear light of sRGB values: `(...)` in [0, 1] to the same."""
     ops = ops_of(rgb)
     # The power's base is clamped so that the branch not taken has a finite gradient.
@@ -59,7 +59,7 @@ def _f(ratio):
     )
 
 
-def lightness(rgb):
+def lightness(rgb: Tensor) -> Tensor:
     """L alone of sRGB colours, at a third of the cost: `(..., 3)` in [0, 1] to `(...)`."""
     ops = ops_of(rgb)
     rgb = linear(ops.convert_to_tensor(rgb, "float32"))
@@ -67,7 +67,7 @@ def lightness(rgb):
     return 116 * _f(y / WHITE[1]) - 16
 
 
-def rgb_to_lab(rgb):
+def rgb_to_lab(rgb: Tensor) -> Tensor:
     """CIE Lab of sRGB colours.
 
     Args:
@@ -109,12 +109,12 @@ def _planes(lab):
     return lab[..., 0], lab[..., 1], lab[..., 2]
 
 
-def in_gamut(lab):
+def in_gamut(lab: Tensor) -> Tensor:
     """Whether sRGB can show each colour: `(..., 3)` Lab to `(...)` bool."""
     return _shown(*_planes(lab))
 
 
-def fit_gamut(lab):
+def fit_gamut(lab: Tensor) -> Tensor:
     """The nearest colours that sRGB can show, at the same L and the same hue.
 
     Chroma alone gives way, found by bisection. Colours within the gamut are returned as they
@@ -137,7 +137,7 @@ def fit_gamut(lab):
     return ops.stack([L, a * factor, b * factor], axis=-1)
 
 
-def lab_to_rgb(lab, fitted=False):
+def lab_to_rgb(lab: Tensor, fitted: bool = False) -> Tensor:
     """sRGB of Lab colours; what sRGB cannot show loses chroma, never L or hue.
 
     Args:
@@ -152,17 +152,17 @@ def lab_to_rgb(lab, fitted=False):
     return ops.clip(_gamma(ops.stack(linear, axis=-1)), 0, 1)
 
 
-def to_network(lab):
+def to_network(lab: Tensor) -> tuple[Tensor, Tensor]:
     """Lab `(..., 3)` as a network's input and target: L `(..., 1)` and ab `(..., 2)` in [-1, 1]."""
     return lab[..., :1] / L_SCALE - 1, lab[..., 1:] / AB_SCALE
 
 
-def from_network(L, ab):
+def from_network(L: Tensor, ab: Tensor) -> Tensor:
     """The inverse of `to_network`: Lab `(..., 3)` of L `(..., 1)` and ab `(..., 2)`."""
     ops = ops_of(L)
     return ops.concatenate([(L + 1) * L_SCALE, ab * AB_SCALE], axis=-1)
 
 
-def luma(rgb):
+def luma(rgb: np.ndarray) -> np.ndarray:
     """The grey version that cameras and editors make: Rec. 601 luma of uint8 RGB, `(H, W)`."""
     return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)

@@ -14,7 +14,7 @@ DYED = 0.5  # share of training photos with hints in which something has another
 ALIKE, L_WEIGHT = 10, 0.3  # Lab units: what looks alike; of how much account L is in that
 
 
-def augmented(pixels, size, rng):
+def augmented(pixels: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
     """A random square of 60 to 100 % of the photo's side, mirrored half of the time."""
     side = int(pixels.shape[0] * rng.uniform(0.6, 1))
     top, left = rng.integers(0, pixels.shape[0] - side + 1, 2)
@@ -22,7 +22,7 @@ def augmented(pixels, size, rng):
     return pixels[:, ::-1] if rng.random() < 0.5 else pixels
 
 
-def aged(grey, rng):
+def aged(grey: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A grey photo with the faults of old ones: gamma, fading, blur, noise and JPEG, at random.
 
     uint8 `(size, size)` to the same.
@@ -42,7 +42,9 @@ def aged(grey, rng):
     return x
 
 
-def dyed(L, ab, row, column, rng):
+def dyed(
+    L: np.ndarray, ab: np.ndarray, row: int, column: int, rng: np.random.Generator
+) -> np.ndarray:
     """A photo's colours, with what lies about a place and looks like it in a random colour.
 
     Args:
@@ -64,7 +66,9 @@ def dyed(L, ab, row, column, rng):
     return cv2.merge([a, b])
 
 
-def random_hints(L, ab, rng):
+def random_hints(
+    L: np.ndarray, ab: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Hints for training: a random number of random patches, as in section 3.1 of the paper.
 
     There they lie about the centre and their number's mean is 8; here anywhere, and 6. A user hints

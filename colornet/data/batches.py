@@ -2,6 +2,7 @@
 
 from collections import Counter
 from functools import cache
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ from colornet.color import lab
 from colornet.data.augment import aged, augmented, random_hints
 from colornet.data.dataset import read_prepared
 from colornet.errors import PhotoError
+from colornet.models.recipe import Recipe
 from colornet.photos.resize import square
 from colornet.quiet import start_keras
 
@@ -28,20 +30,13 @@ class PhotoBatches(keras.utils.PyDataset):
 
     Args:
         files: prepared photos.
-        size: height and width of what the network sees.
-        batch_size: photos a batch; the last batch may be smaller.
-        augment: random crops and mirroring.
-        hints: random colour hints beside L.
-        age: the share of photos whose L comes from their grey version, half of these aged.
-        mixed: the size of a batch is `size` - 32, `size` or `size` + 32, in turn.
+        recipe: what the network sees: size, batch size, crops, hints, age, mixed sizes, photos of
+            a set. Its seed fixes, with the epoch, the order and every crop and hint, so that a
+            resumed run sees what an unbroken one would. The last batch may be smaller.
         shuffle: a new order in each epoch.
-        per_set: at most so many photos of one set an epoch, drawn anew for each, so that what
-            there are many photos of does not outweigh the rest; None for all.
-        sets: the photos' set numbers by stem, as in `dataset.labels`, for `per_set`.
-        labels: the photos' class numbers by stem, as in `labels`, to be given beside ab.
-        seed: fixes, with the epoch, the order and every crop and hint, so that a resumed run
-            sees what an unbroken one would.
-        workers: threads that read ahead.
+        sets: the photos' set numbers by stem, as in `dataset.labels`, for `recipe.per_set`, whose
+            photos are drawn anew for each epoch.
+        labels: the photos' class numbers by stem, as in `dataset.labels`, to be given beside ab.
 
     Each batch is a pair of float32 arrays in the units of `lab.to_network`: L
     `(batch, size, size, 1)`, with hints `(batch, size, size, 4)`, and ab
@@ -50,58 +45,49 @@ class PhotoBatches(keras.utils.PyDataset):
 
     def __init__(
         self,
-        files,
-        size=256,
-        batch_size=32,
-        augment=False,
-        hints=False,
-        age=0.0,
-        mixed=False,
-        shuffle=False,
-        per_set=None,
-        sets=None,
-        labels=None,
-        seed=0,
-        workers=2,
+        files: list[Path],
+        recipe: Recipe,
+        shuffle: bool = False,
+        sets: dict[str, int] | None = None,
+        labels: dict[str, int] | None = None,
     ):
-        super().__init__(workers=workers, max_queue_size=8)
-        self.files, self.size, self.batch_size = files, size, batch_size
-        self.augment, self.hints, self.age, self.mixed = augment, hints, age, mixed
-        self.shuffle, self.labels, self.seed = shuffle, labels, seed
-        self.per_set, self.sets = per_set, [sets[file.stem] for file in files] if per_set else None
+        super().__init__(workers=2, max_queue_size=8)
+        self.files, self.recipe, self.shuffle, self.labels = files, recipe, shuffle, labels
+        self._sets = [sets[file.stem] for file in files] if recipe.per_set else None
         self.error = None  # of a photo, which backends wrap beyond recognition
         self.start(epoch=0)
 
-    def start(self, epoch):
+    def start(self, epoch: int) -> None:
         """Sets the order of the photos to that of an epoch, counted from 0."""
         self.epoch = epoch
         self.order = np.arange(len(self.files))
         if self.shuffle:
-            np.random.default_rng([self.seed, self.epoch]).shuffle(self.order)
-        if self.per_set:
+            np.random.default_rng([self.recipe.seed, self.epoch]).shuffle(self.order)
+        if self._sets:
             seen, drawn = Counter(), []
             for i in self.order:
-                seen[self.sets[i]] += 1
-                if seen[self.sets[i]] <= self.per_set:
+                seen[self._sets[i]] += 1
+                if seen[self._sets[i]] <= self.recipe.per_set:
                     drawn.append(i)
             self.order = np.array(drawn)
 
     def __len__(self):
-        return -(-len(self.order) // self.batch_size)
+        return -(-len(self.order) // self.recipe.batch_size)
 
     def _rng(self, index, purpose=0):
-        return np.random.default_rng([self.seed, self.epoch, index, purpose])
+        return np.random.default_rng([self.recipe.seed, self.epoch, index, purpose])
 
     def _files(self, index):
-        chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        count = self.recipe.batch_size
+        chosen = self.order[index * count : (index + 1) * count]
         return [self.files[i] for i in chosen]
 
-    def photos(self, index):
+    def photos(self, index: int) -> np.ndarray:
         """The uint8 RGB photos of one batch, `(batch, size, size, 3)`."""
-        rng = self._rng(index)
+        rng, recipe = self._rng(index), self.recipe
         # In turn: Keras learns from the first two batches that sizes differ.
-        size = self.size + 32 * ((index + self.epoch) % 3 - 1) * self.mixed
-        fit = (lambda p: augmented(p, size, rng)) if self.augment else (lambda p: square(p, size))
+        size = recipe.size + 32 * ((index + self.epoch) % 3 - 1) * recipe.mixed
+        fit = (lambda p: augmented(p, size, rng)) if recipe.augment else (lambda p: square(p, size))
         try:
             return np.stack([fit(read_prepared(file)) for file in self._files(index)])
         except PhotoError as error:
@@ -110,7 +96,7 @@ class PhotoBatches(keras.utils.PyDataset):
 
     def _old(self, L, photos, rng):
         """L with some photos' replaced by that of their grey, perhaps aged, version."""
-        for i in np.flatnonzero(rng.random(len(L)) < self.age):
+        for i in np.flatnonzero(rng.random(len(L)) < self.recipe.age):
             grey = cv2.cvtColor(photos[i], cv2.COLOR_RGB2GRAY)
             grey = aged(grey, rng) if rng.random() < 0.5 else grey
             L[i] = _grey_levels()[grey]
@@ -121,16 +107,16 @@ class PhotoBatches(keras.utils.PyDataset):
         colours = lab.rgb_to_lab(photos.astype("float32") / 255)
         L, ab = map(np.asarray, lab.to_network(colours))
         given = None
-        if self.hints:
+        if self.recipe.hints:
             Lab = np.asarray(colours)
             pairs = [random_hints(one[..., :1], one[..., 1:], rng) for one in Lab]
             ab, given = map(np.stack, zip(*pairs))
             ab = ab / np.float32(lab.AB_SCALE)
-        if self.age:
+        if self.recipe.age:
             L = self._old(L.copy(), photos, rng)
         if self.labels is not None:
             ab = ab, np.int32([self.labels[file.stem] for file in self._files(index)])
         return (L if given is None else np.concatenate([L, given], axis=-1)), ab
 
-    def on_epoch_end(self):
+    def on_epoch_end(self) -> None:
         self.start(self.epoch + 1)

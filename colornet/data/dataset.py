@@ -6,11 +6,13 @@ from hashlib import sha256
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from colornet.errors import PhotoError, say
+from colornet.storage import AnyPath
 
 
-def summary(rows):
+def summary(rows: list[dict]) -> str:
     """A manifest as a short table: how many photos were kept, by split, and left, by reason."""
     count = Counter(row["split"] if int(row["kept"]) else row["reason"] for row in rows)
     kept = sum(int(row["kept"]) for row in rows)
@@ -21,12 +23,12 @@ def summary(rows):
     return "\n".join(f"{name:>16} {number:6}" for name, number in lines)
 
 
-def is_prepared(folder):
+def is_prepared(folder: AnyPath) -> bool:
     """Whether a folder is a prepared set."""
     return (Path(folder) / "manifest.csv").is_file()
 
 
-def read_manifest(folder):
+def read_manifest(folder: AnyPath) -> list[dict[str, str]]:
     """The manifest of a prepared set, a list of dicts of strings.
 
     Raises:
@@ -41,14 +43,14 @@ def read_manifest(folder):
         return list(csv.DictReader(file))
 
 
-def split_files(folder, split):
+def split_files(folder: AnyPath, split: str) -> list[Path]:
     """The prepared photos of "train", "validation" or "test", sorted by name."""
     rows = read_manifest(folder)
     names = sorted(row["photo"] for row in rows if row["kept"] == "1" and row["split"] == split)
     return [Path(folder) / "photos" / f"{name}.png" for name in names]
 
 
-def present_files(folder, split):
+def present_files(folder: AnyPath, split: str) -> list[Path]:
     """Those of `split_files` that are there; how many are missing is a line on stderr."""
     files = split_files(folder, split)
     there = [file for file in files if file.is_file()]
@@ -62,7 +64,7 @@ def present_files(folder, split):
     return there
 
 
-def labels(folder):
+def labels(folder: AnyPath) -> dict[str, int]:
     """What each prepared photo is of, as far as its source tells, to learn classes from.
 
     A photo's class is the folder it lay in, or, where it lay in none, its set: what its name has
@@ -78,19 +80,19 @@ def labels(folder):
     return {photo: numbers[name] for photo, name in classes.items()}
 
 
-def set_of(file):
+def set_of(file: str) -> str:
     """The folder that a photo lies in; without one, what its name has before its last dash."""
     path = Path(file)
     return path.parent.name or path.name.rpartition("-")[0]
 
 
-def fingerprint(folder):
+def fingerprint(folder: AnyPath) -> str:
     """A hash of which photos are in which split, to tell whether two runs saw the same data."""
     rows = [(r["photo"], r["split"]) for r in read_manifest(folder) if r["kept"] == "1"]
     return sha256(repr(sorted(rows)).encode()).hexdigest()[:16]
 
 
-def read_prepared(file):
+def read_prepared(file: AnyPath) -> np.ndarray:
     """A prepared photo as uint8 RGB `(size, size, 3)`."""
     pixels = cv2.imread(str(file), cv2.IMREAD_COLOR)
     if pixels is None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from colornet.checksums import digest
-from colornet.errors import PhotoError
-from colornet.storage import atomic
+from colornet.errors import PhotoError, reason
+from colornet.storage import AnyPath, atomic
 
 # Size in bytes and SHA-256 as recorded by TensorFlow Datasets.
 SETS = {
@@ -62,10 +62,6 @@ def _fetch(entry, part):
                 bar.update(len(block))
 
 
-def _one_line(error):
-    return " ".join(str(error).split())[:200]
-
-
 def _extract(archive, folder):
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as packed:
@@ -85,7 +81,7 @@ def _unpack(archive, folder):
             inner.unlink()
 
 
-def download(name, folder):
+def download(name: str, folder: AnyPath) -> Path:
     """Fetches, checks and unpacks a public set into `folder/name`.
 
     An interrupted download goes on where it stopped; the set appears only when it is whole.
@@ -112,9 +108,9 @@ def download(name, folder):
     except (OSError, http.client.HTTPException) as error:
         if part.exists() and not part.stat().st_size:
             part.unlink()
-        reason = _one_line(getattr(error, "reason", error))
+        cause = reason(getattr(error, "reason", error))
         raise PhotoError(
-            f"{name}: cannot fetch {entry['url']} ({reason}); check the network and run again, "
+            f"{name}: cannot fetch {entry['url']} ({cause}); check the network and run again, "
             "or fetch it by hand and give its folder to prepare"
         ) from None
     size = part.stat().st_size
@@ -129,7 +125,7 @@ def download(name, folder):
             _unpack(part, temporary)
     except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
         raise PhotoError(
-            f"{name}: {entry['url']} cannot be unpacked ({_one_line(error)}); check the disk "
+            f"{name}: {entry['url']} cannot be unpacked ({reason(error)}); check the disk "
             "and run again"
         ) from None
     part.unlink()

@@ -60,7 +60,7 @@ class Kept:
             return record | dict(reason="near duplicate", detail="relatives in several splits")
         return record | dict(split=splits.pop() if splits else _split(record["photo"]))
 
-    def decide(self, records):
+    def decide(self, records: list[dict]) -> list[dict]:
         """Reasons and splits for records in their order, of which the first of a kind stays."""
         fit = [record for record in records if not record["reason"]]
         thumbs = [np.frombuffer(base64.b64decode(r["thumb"]), np.uint8) for r in fit]

@@ -23,7 +23,7 @@ from colornet.errors import PhotoError, say, unforeseen
 from colornet.photos.photo import search
 from colornet.photos.read import read_photo
 from colornet.photos.resize import eight_bits, square
-from colornet.storage import NoRoom, atomic, read_journal, room_for
+from colornet.storage import AnyPath, NoRoom, atomic, read_journal, room_for
 
 # Pixels read at the same time; a pixel takes about 13 bytes on its way. A larger photo is read
 # alone, or, if it is a JPEG, at a fraction of its size.
@@ -199,7 +199,7 @@ def _journal(folder, header):
 
 
 def prepare(
-    sources: list, folder: str | os.PathLike, size: int = 256, limit: int | None = None
+    sources: list, folder: AnyPath, size: int = 256, limit: int | None = None
 ) -> list[dict]:
     """Makes a prepared set from folders of photos.
 

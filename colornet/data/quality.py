@@ -18,7 +18,7 @@ def _chroma(Lab):
     return np.hypot(small[..., 1], small[..., 2])
 
 
-def unfit(pixels, Lab):
+def unfit(pixels: np.ndarray, Lab: np.ndarray) -> tuple[str, float, float]:
     """Why a photo teaches no colour, or "" if it may; with its mean chroma and edge strength."""
     small = cv2.resize(Lab, (64, 64), interpolation=cv2.INTER_AREA).reshape(-1, 3)
     chroma = _chroma(Lab)
@@ -46,7 +46,7 @@ def unfit(pixels, Lab):
     return reason, round(float(chroma.mean()), 2), round(float(edge), 2)
 
 
-def is_grey(pixels):
+def is_grey(pixels: np.ndarray) -> bool:
     """Whether 99 % of a uint8 RGB photo has a chroma under GREY_CHROMA."""
     Lab = cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2Lab)
     return np.percentile(_chroma(Lab), 99) < GREY_CHROMA

@@ -9,24 +9,25 @@ from PIL import Image
 from colornet.errors import PhotoError
 from colornet.photos.photo import Photo
 from colornet.photos.write import write_photo
+from colornet.storage import AnyPath
 
 SAMPLES = ("astronaut", "coffee", "chelsea", "rocket")
 TILED = (*SAMPLES, "immunohistochemistry")
 
 
-def sample(name):
+def sample(name: str) -> np.ndarray:
     """A sample photo, uint8 RGB `(H, W, 3)`; `sample_photos/README.md` says whose it is."""
     with Image.open(Path(__file__).parent / "sample_photos" / f"{name}.webp") as image:
         return np.array(image)
 
 
-def to_root():
+def to_root() -> None:
     """Leaves a clone's folder of notebooks for its root, from where their paths are taken."""
     if Path.cwd().name == "notebooks":
         os.chdir("..")
 
 
-def given(variable):
+def given(variable: str) -> str | None:
     """The folder that an environment variable names to a notebook, or None.
 
     A relative one is taken from where Jupyter was started, which is not where the notebook lies.
@@ -51,7 +52,7 @@ def given(variable):
     raise PhotoError(f"{variable}={folder}: no folder {names}; give it from the root on")
 
 
-def write_tiles(folder, tile=192):
+def write_tiles(folder: AnyPath, tile: int = 192) -> Path:
     """Cuts the sample photos into square tiles, as a tiny set of photos to prepare.
 
     Tiles of one photo end up in several splits, so figures on them say nothing of quality.

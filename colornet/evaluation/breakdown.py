@@ -4,6 +4,7 @@ import numpy as np
 
 from colornet.data import dataset
 from colornet.evaluation.metrics import interval
+from colornet.evaluation.tables import markdown
 
 WITHOUT = ("true", "grey", "dataset mean ab", "oracle mean ab")  # rows that are no one's answer
 QUARTERS = 4
@@ -33,14 +34,14 @@ def _group(name, chosen, rows):
     )
 
 
-def by_set(rows, sources):
+def by_set(rows: dict, sources: list[str]) -> list[dict]:
     """The groups of a list of photos by the sets that they come from, see `dataset.set_of`."""
     sets = [dataset.set_of(source) or "no set" for source in sources]
     numbers = {name: [i for i, own in enumerate(sets) if own == name] for name in sorted(set(sets))}
     return [_group(name, chosen, rows) for name, chosen in numbers.items()]
 
 
-def by_colourfulness(rows):
+def by_colourfulness(rows: dict) -> list[dict]:
     """The quarters of the photos by their true colourfulness, from the palest on."""
     true = np.asarray(rows["true"]["colourfulness"])
     parts = np.array_split(np.argsort(true, kind="stable"), min(QUARTERS, len(true)))
@@ -56,27 +57,28 @@ def _gains(what, groups):
     colours = [row for row in groups[0]["colourfulness"] if row != "model, luma input"]
     head = [f"by {what}", "photos", *(f"{row} over grey [dB]" for row in answers)]
     head += [f"colourfulness: {', '.join(colours)}"]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    cells = []
     for group in groups:
         shown = ", ".join(f"{group['colourfulness'][row]:.1f}" for row in colours)
-        cells = [group["name"], str(group["photos"]), *map(_signed, group["gain"].values()), shown]
-        lines.append("| " + " | ".join(cells) + " |")
-    return lines
+        gains = map(_signed, group["gain"].values())
+        cells.append([group["name"], str(group["photos"]), *gains, shown])
+    return markdown(head, cells)
 
 
 def _skin(groups):
+    if not groups:
+        return ["By skin: no face was found in these photos."]
     head = ["by skin", "photos", "row", "hue error [degrees]", "chroma less the true", "ab error"]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    cells = []
     for group in groups:
         for row, of in group["rows"].items():
             hue = f"{of['hue']['mean']:.1f}" if "hue" in of else ""
-            cells = [group["name"], str(group["photos"]), row, hue]
-            cells += [_signed(of["chroma"]), f"{of['ab']['mean']:.2f}"]
-            lines.append("| " + " | ".join(cells) + " |")
-    return lines if groups else ["By skin: no face was found in these photos."]
+            errors = [hue, _signed(of["chroma"]), f"{of['ab']['mean']:.2f}"]
+            cells.append([group["name"], str(group["photos"]), row, *errors])
+    return markdown(head, cells)
 
 
-def table(report, what):
+def table(report: dict, what: str) -> str:
     """The groups of a report of `evaluation` as Markdown; `what` is set, colourfulness or skin."""
     groups = report["by"][what]
     return "\n".join(_skin(groups) if what == "skin" else _gains(what, groups))

@@ -7,12 +7,13 @@ from PIL import Image, ImageDraw, ImageFont
 from colornet.color.lab import luma
 from colornet.data.samples import SAMPLES, sample
 from colornet.evaluation.metrics import psnr, ssim
-from colornet.storage import atomic
+from colornet.inference.colorizer import Colorizer
+from colornet.storage import AnyPath, atomic
 
 WIDTH, GAP, LETTERS = 300, 8, 14  # pixels: of a picture, between two, the titles' height
 
 
-def demo(colorizer, out):
+def demo(colorizer: Colorizer, out: AnyPath) -> str:
     """Makes the sample photos grey, colours them and writes `out`: grey, coloured, original.
 
     Returns:

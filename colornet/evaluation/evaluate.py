@@ -6,6 +6,7 @@ import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
@@ -15,11 +16,21 @@ from colornet.color import gamut
 from colornet.color.lab import luma
 from colornet.errors import PhotoError
 from colornet.evaluation import breakdown, skin
-from colornet.evaluation.metrics import METRICS, Measured, interval, other_formulas, scores
+from colornet.evaluation.metrics import (
+    DIFFERENCE,
+    METRICS,
+    Measured,
+    interval,
+    other_formulas,
+    scores,
+)
 from colornet.evaluation.testset import Results, TestSet, left_out, read_test_set
 from colornet.inference.colorizer import Colorizer
 from colornet.inference.compose import compose
-from colornet.storage import read_journal
+from colornet.storage import AnyPath, read_journal
+
+if TYPE_CHECKING:
+    import keras
 
 PROTOCOL = (
     "Centre square of each photo, resized to {size}x{size} (area); truly grey photos left out; L "
@@ -29,7 +40,6 @@ PROTOCOL = (
     "colourfulness of Hasler and Suesstrunk 2003, signed; AuC of ab errors under 0..150 as in "
     "arXiv 1603.08511."
 )
-DIFFERENCE = "colourfulness less the true"  # a metric of every prediction, signed
 
 
 def _flat(ab):
@@ -138,7 +148,12 @@ class _Scorer:
 
 
 def evaluate(
-    model, photos, size: int = 256, results=None, wanted: tuple | list = (), journal=None
+    model: "keras.Model | AnyPath | None",
+    photos: TestSet | AnyPath | list,
+    size: int = 256,
+    results: AnyPath | None = None,
+    wanted: tuple | list = (),
+    journal: AnyPath | None = None,
 ) -> tuple[dict, dict]:
     """The table: a network, or anybody's pictures, and the baselines under the house protocol.
 

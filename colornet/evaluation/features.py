@@ -13,6 +13,7 @@ how many.
 """
 
 import base64
+from collections.abc import Callable
 from threading import Lock
 
 import keras
@@ -24,7 +25,7 @@ from colornet.models.releases import RELEASED
 STEM = "stem_rgb.npy"  # kernels of the first convolution, before the sum over the colours
 
 
-def network():
+def network() -> keras.Model:
     """EfficientNet-Lite0 without its classifier, of RGB in [-1, 1], a Keras model to `(N, 320)`."""
     grey = efficientnet_lite.imagenet("lite0")
     rgb = keras.Input((None, None, 3), name="rgb")
@@ -38,7 +39,7 @@ def network():
     return coloured
 
 
-def encoder():
+def encoder() -> Callable[[np.ndarray], list[str]]:
     """A function from uint8 RGB photos `(N, H, W, 3)` to their features, N strings for JSON."""
     model, one_at_a_time = network(), Lock()
 
@@ -50,7 +51,7 @@ def encoder():
     return encode
 
 
-def frechet(first, second):
+def frechet(first: np.ndarray, second: np.ndarray) -> float:
     """The squared Frechet distance of two samples `(N, D)`, each as a normal distribution.
 
     Dowson and Landau 1982: |difference of means|^2 + trace(A + B - 2 (A B)^(1/2)), A and B the
@@ -67,7 +68,7 @@ def frechet(first, second):
     return float(step @ step + (a**2).sum() + (b**2).sum() - 2 * root)
 
 
-def distances(records):
+def distances(records: list[dict]) -> dict:
     """The distance of each row's photos from the true ones.
 
     Args:
@@ -84,7 +85,7 @@ def distances(records):
     return dict(photos=len(records), distance={row: frechet(true, own) for row, own in of.items()})
 
 
-def table(report):
+def table(report: dict) -> str:
     """The distances of a report of `evaluation` as Markdown."""
     found = report["features"]
     head = f"Frechet distance of EfficientNet-Lite0's features, {found['photos']} photos (not FID)"

@@ -2,12 +2,15 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from colornet.color import bins, lab
-from colornet.storage import atomic
 
 
-def grid(pictures, titles=(), columns=4, width=2.2):
+def grid(
+    pictures: list[np.ndarray], titles: list[str] | tuple = (), columns: int = 4, width: float = 2.2
+) -> Figure:
     """Pictures in rows, as a matplotlib figure.
 
     Args:
@@ -36,14 +39,7 @@ def grid(pictures, titles=(), columns=4, width=2.2):
     return figure
 
 
-def save(figure, path):
-    """Writes a figure atomically, and closes it."""
-    with atomic(path) as temporary:
-        figure.savefig(temporary, dpi=100)
-    plt.close(figure)
-
-
-def distribution(chances, answers, axis):
+def distribution(chances: np.ndarray, answers: dict, axis: Axes) -> None:
     """The chances of one place's colours, drawn in the plane of a and b.
 
     Args:

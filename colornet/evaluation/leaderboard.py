@@ -5,6 +5,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
@@ -12,13 +13,17 @@ from tqdm import tqdm
 from colornet import models
 from colornet.data import dataset
 from colornet.evaluation.metrics import METRICS, Measured, colourfulness, interval, scores
+from colornet.evaluation.tables import markdown
 from colornet.evaluation.testset import read_test_set
 from colornet.inference.colorizer import Colorizer
 from colornet.inference.compose import compose
 from colornet.photos.photo import Photo
-from colornet.storage import atomic, write_json
+from colornet.storage import AnyPath, atomic, write_json
 from colornet.training.run import read_history
 from colornet.training.train import train
+
+if TYPE_CHECKING:
+    import keras
 
 BUDGET = 30_000  # photos that each network sees in training
 PHOTOS = 300  # of the test split
@@ -38,7 +43,7 @@ def _scores(title, read, photos, ab_of):
     return {metric: [round(one[metric], 5) for one in found] for metric in METRICS}
 
 
-def milliseconds(network, size=TEST_SIZE):
+def milliseconds(network: "keras.Model", size: int = TEST_SIZE) -> float:
     """Of a photo alone, the network loaded: the median of some runs after one to warm up."""
     L = np.zeros((1, *[side or size for side in network.input_shape[1:3]], 1), np.float32)
     network.predict_on_batch(L)
@@ -65,7 +70,14 @@ def _write(out, results):
         temporary.write_text(table(results), encoding="utf-8")
 
 
-def benchmark(folder, out, budget=BUDGET, photos=PHOTOS, size=SIZE, names=None):
+def benchmark(
+    folder: AnyPath,
+    out: AnyPath,
+    budget: int = BUDGET,
+    photos: int = PHOTOS,
+    size: int = SIZE,
+    names: list[str] | None = None,
+) -> dict:
     """Trains networks one after another, each by its own recipe, and scores them.
 
     The learning rate falls as half a cosine for all, so that a small budget comes to an end. Each
@@ -126,14 +138,14 @@ def benchmark(folder, out, budget=BUDGET, photos=PHOTOS, size=SIZE, names=None):
     return results
 
 
-def read_results(path):
+def read_results(path: AnyPath) -> dict:
     """The results that `benchmark` wrote, its networks in the order of `models.names()`."""
     results = json.loads(Path(path).read_text(encoding="utf-8"))
     done = results["networks"]
     return results | dict(networks={name: done[name] for name in models.names() if name in done})
 
 
-def table(results):
+def table(results: dict) -> str:
     """The results of `benchmark` as Markdown."""
     grey = results["rows"]["grey"]
 
@@ -150,17 +162,13 @@ def table(results):
 
     head = ["", "parameters", "training, CPU s", "ms a photo"]
     head += [f"{m} [{unit}]" if unit else m for m, unit in METRICS.items()] + ["over grey [dB]"]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for row, of in results["rows"].items():
-        lines.append("| " + " | ".join([row, "", "", "", *cells(of)]) + " |")
+    lines = [[row, "", "", "", *cells(of)] for row, of in results["rows"].items()]
     networks = results["networks"]
     for name, of in networks.items():
         own = [name, f"{of['parameters']:,}", f"{of['seconds']:.0f}", f"{of['milliseconds']:.0f}"]
-        lines.append("| " + " | ".join([*own, *cells(of["scores"])]) + " |")
+        lines.append([*own, *cells(of["scores"])])
     seen = sorted({(of["seen"], of["size"]) for of in networks.values()})
     budget = ", ".join(f"{number:,} photos at {size}x{size}" for number, size in seen)
-    lines += [
-        "",
-        f"Seen in training by each: {budget}. Scored: {len(results['photos'])} test photos.",
-    ]
-    return "\n".join(lines) + "\n"
+    scored = f"Scored: {len(results['photos'])} test photos."
+    told = f"Seen in training by each: {budget}. {scored}\n"
+    return "\n".join([*markdown(head, lines), "", told])

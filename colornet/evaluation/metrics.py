@@ -9,6 +9,7 @@ from colornet.color import gamut
 from colornet.color.ciede2000 import difference
 
 METRICS = dict(psnr="dB", ssim="", ciede2000="", colourfulness="", auc="")
+DIFFERENCE = "colourfulness less the true"  # a metric of every prediction, signed
 BOOTSTRAP = 2000
 FARTHEST = 150  # ab units, up to which AuC counts
 
@@ -22,27 +23,27 @@ class Measured:
     small_windows: the same of each 7x7 window, `(H - 6, W - 6, 3)`.
     """
 
-    def __init__(self, rgb):
+    def __init__(self, rgb: np.ndarray):
         self.rgb = rgb
 
     @cached_property
-    def lab(self):
+    def lab(self) -> np.ndarray:
         return gamut.rgb_to_lab(self.rgb)
 
     @cached_property
-    def near_zero(self):
+    def near_zero(self) -> np.ndarray:
         return self.rgb.astype(np.float32) - 128
 
     @cached_property
-    def windows(self):
+    def windows(self) -> tuple[np.ndarray, np.ndarray]:
         return _spread(self.near_zero, _gaussian)
 
     @cached_property
-    def small_windows(self):
+    def small_windows(self) -> tuple[np.ndarray, np.ndarray]:
         return _spread(self.near_zero, _uniform)
 
     @cached_property
-    def colourfulness(self):
+    def colourfulness(self) -> float:
         return colourfulness(self.rgb)
 
 
@@ -50,7 +51,7 @@ def _decibels(power, error):
     return float(10 * np.log10(power / error)) if error else float("inf")
 
 
-def psnr(true, predicted):
+def psnr(true: np.ndarray, predicted: np.ndarray) -> float:
     """Peak signal-to-noise ratio in dB of two uint8 arrays of one shape; infinite if equal."""
     return _decibels(255**2, np.mean((true.astype(np.float64) - predicted) ** 2))
 
@@ -80,19 +81,19 @@ def _ssim(true, predicted, window=_gaussian, factor=1.0):
     return float(np.mean(similar / most, dtype=np.float64))
 
 
-def ssim(true, predicted):
+def ssim(true: np.ndarray, predicted: np.ndarray) -> float:
     """SSIM of two uint8 RGB photos `(H, W, 3)`: Wang et al. 2004, mean over the channels."""
     return _ssim(Measured(true), Measured(predicted))
 
 
-def colourfulness(rgb):
+def colourfulness(rgb: np.ndarray) -> float:
     """Hasler and Suesstrunk 2003, M3: of uint8 RGB `(H, W, 3)`, opponent colours signed."""
     r, g, b = np.moveaxis(rgb.astype(np.float64), -1, 0)
     rg, yb = r - g, (r + g) / 2 - b
     return float(np.hypot(rg.std(), yb.std()) + 0.3 * np.hypot(rg.mean(), yb.mean()))
 
 
-def auc(true, predicted, weights=None):
+def auc(true: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None = None) -> float:
     """Area under the share of pixels whose ab error is at most 0..150, in [0, 1].
 
     Zhang et al. 2016, arXiv 1603.08511, section 3.1.
@@ -108,12 +109,12 @@ def auc(true, predicted, weights=None):
     return float(np.trapezoid(np.cumsum(counts)[:-1] / counts.sum()) / FARTHEST)
 
 
-def ciede2000(true, predicted):
+def ciede2000(true: np.ndarray, predicted: np.ndarray) -> float:
     """Mean CIEDE2000 colour difference of two Lab photos `(H, W, 3)`."""
     return float(difference(true, predicted).mean(dtype=np.float64))
 
 
-def scores(true, predicted):
+def scores(true: Measured, predicted: Measured) -> dict[str, float]:
     """Every metric of one prediction against the true photo, both `Measured`."""
     return dict(
         psnr=psnr(true.rgb, predicted.rgb),
@@ -124,7 +125,9 @@ def scores(true, predicted):
     )
 
 
-def other_formulas(true, predicted, house):
+def other_formulas(
+    true: Measured, predicted: Measured, house: dict[str, float]
+) -> dict[str, float]:
     """One prediction under formulas that papers have called PSNR and SSIM.
 
     Args:
@@ -149,7 +152,7 @@ def _draws(count, seed):
     return np.random.default_rng(seed).integers(0, count, (BOOTSTRAP, count)).astype(np.uint32)
 
 
-def interval(values, seed=0):
+def interval(values: np.ndarray | list[float], seed: int = 0) -> dict[str, float]:
     """The mean of per-photo values and its 95 % bootstrap interval."""
     values = np.asarray(values, np.float64)
     low, high = np.percentile(values[_draws(len(values), seed)].mean(axis=1), [2.5, 97.5])

@@ -10,7 +10,9 @@ from colornet.color import lab
 from colornet.data import dataset
 from colornet.data.batches import PhotoBatches
 from colornet.evaluation.metrics import psnr
+from colornet.models.recipe import Recipe
 from colornet.quiet import start_keras
+from colornet.storage import AnyPath
 from colornet.training.run import read_history
 
 keras = start_keras()
@@ -30,7 +32,7 @@ def _grey_loss(name, batches):
     return total / len(batches.files)
 
 
-def outcome(run, folder):
+def outcome(run: AnyPath, folder: AnyPath) -> str:
     """What a run came to, in two lines: its best epoch, and its colours beside grey.
 
     The loss of ab stands beside grey's, which is that of ab 0. Losses of distributions, classes and
@@ -48,7 +50,8 @@ def outcome(run, folder):
     files = [file for file in dataset.split_files(folder, "validation") if file.is_file()]
     loss = json.loads((Path(run) / "config.json").read_text(encoding="utf-8"))["loss"]
     network, values = models.load(run), []
-    for L, ab in PhotoBatches(files[:: -(-len(files) // SCORED)], size):
+    plain = Recipe(size=size).plain()
+    for L, ab in PhotoBatches(files[:: -(-len(files) // SCORED)], plain):
         guesses = _rgb(L, network.predict_on_batch(L)), _rgb(L, np.zeros_like(ab))
         for true, *both in zip(_rgb(L, ab), *guesses):
             values.append([psnr(true, guess) for guess in both])
@@ -58,6 +61,6 @@ def outcome(run, folder):
     line = f"{run}: {history[-1]['epoch']} epochs; the best is {best['epoch']}, validation loss "
     line += f"{best['val_loss']:.5f}"
     if not models.objective(loss):
-        line += f", grey's {_grey_loss(loss, PhotoBatches(files, size)):.5f}"
+        line += f", grey's {_grey_loss(loss, PhotoBatches(files, plain)):.5f}"
     line += f"\nits colours: {own:.2f} dB PSNR on {len(values)} validation photos of {size}x{size}"
     return f"{line}, grey {grey:.2f} dB ({own - grey:+.2f}); the curves are in curves.png"

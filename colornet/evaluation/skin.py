@@ -19,7 +19,7 @@ import numpy as np
 from skimage import data as bundled
 from skimage.feature import Cascade
 
-from colornet.evaluation.metrics import interval
+from colornet.evaluation.metrics import Measured, interval
 
 MIN_FACE = 32  # pixels of a side
 # Windows that agree on a face. On 416 test photos, looked at one by one, the usual 4 also took
@@ -38,7 +38,7 @@ def _cascade():
     return bundled.lbp_frontal_face_cascade_filename()
 
 
-def faces(rgb):
+def faces(rgb: np.ndarray) -> list[tuple[int, int, int]]:
     """Boxes of frontal faces in uint8 RGB `(H, W, 3)`: a list of `(top, left, side)`."""
     found = Cascade(
         _cascade()
@@ -53,13 +53,13 @@ def faces(rgb):
     return [(box["r"], box["c"], box["width"]) for box in found]
 
 
-def is_skin(rgb):
+def is_skin(rgb: np.ndarray) -> np.ndarray:
     """Whether each pixel has a colour of skin: Cr in 133..173 and Cb in 77..127, 8-bit YCbCr."""
     cr, cb = cv2.split(cv2.cvtColor(rgb, cv2.COLOR_RGB2YCrCb))[1:]
     return (cr >= CR[0]) & (cr <= CR[1]) & (cb >= CB[0]) & (cb <= CB[1])
 
 
-def find(rgb):
+def find(rgb: np.ndarray) -> np.ndarray:
     """The skin of a photo's faces, uint8 RGB `(H, W, 3)` to bool `(H, W)`, all False for none."""
     colour, mask = is_skin(rgb), np.zeros(rgb.shape[:2], bool)
     for top, left, side in faces(rgb):
@@ -69,14 +69,14 @@ def find(rgb):
     return mask
 
 
-def kind(Lab):
+def kind(Lab: np.ndarray) -> str:
     """Light, tanned or dark, by the typology angle of the median of skin colours `(N, 3)`."""
     L, _, b = np.median(Lab, axis=0)
     angle = np.rad2deg(np.arctan2(L - 50, b))
     return "light" if angle > LIGHT else "dark" if angle <= DARK else "tanned"
 
 
-def measure(true, guesses):
+def measure(true: Measured, guesses: dict[str, Measured]) -> dict | None:
     """A photo's skin under every prediction.
 
     Args:
@@ -108,7 +108,7 @@ def measure(true, guesses):
     return dict(kind=kind(own), rows={row: errors(g.lab[mask]) for row, g in guesses.items()})
 
 
-def summary(records):
+def summary(records: list[dict | None]) -> list[dict]:
     """The mean of what `measure` gave for many photos, by the kind of skin: a list of dicts."""
     found, groups = [record for record in records if record], []
     for name in ("all", "light", "tanned", "dark"):

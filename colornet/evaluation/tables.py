@@ -1,10 +1,15 @@
 """Figures as Markdown."""
 
-from colornet.evaluation.evaluate import DIFFERENCE
-from colornet.evaluation.metrics import METRICS
+from colornet.evaluation.metrics import DIFFERENCE, METRICS
 
 
-def table(report):
+def markdown(head: list[str], cells: list[list[str]]) -> list[str]:
+    """The lines of a Markdown table."""
+    lines = ["| " + " | ".join(row) + " |" for row in (head, *cells)]
+    return [lines[0], "|---" * len(head) + "|", *lines[1:]]
+
+
+def table(report: dict) -> str:
     """A report as Markdown: the rows with intervals, the gain over grey, the other formulas."""
     metrics = dict(METRICS)
     if any(DIFFERENCE in of for of in report["rows"].values()):  # not in reports of old

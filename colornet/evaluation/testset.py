@@ -14,6 +14,7 @@ from colornet.errors import PhotoError, say
 from colornet.photos import resize
 from colornet.photos.photo import find_photos, search
 from colornet.photos.read import read_photo
+from colornet.storage import AnyPath
 
 MEAN_AB_PHOTOS = 1000  # training photos from which the dataset's mean ab is taken
 
@@ -37,7 +38,7 @@ class TestSet(NamedTuple):
     size: int
 
 
-def left_out(name, why):
+def left_out(name: str, why: object) -> None:
     """Tells that a photo is left out of every row."""
     say(f"{name}: left out, {why}")
 
@@ -110,7 +111,7 @@ def _read_loose(target, size, limit):
     return TestSet(names, photos.__getitem__, mean_ab, names, shapes, size)
 
 
-def read_test_set(target, size=256, limit=None):
+def read_test_set(target: AnyPath | list, size: int = 256, limit: int | None = None) -> TestSet:
     """The photos to evaluate on.
 
     Args:
@@ -143,7 +144,7 @@ class Results:
         PhotoError: a missing folder, or no picture for any photo.
     """
 
-    def __init__(self, folder, test):
+    def __init__(self, folder: AnyPath, test: TestSet):
         self._size, self._shapes = test.size, test.shapes
         by_name = {}
         for file, name in find_photos([folder]):
@@ -158,7 +159,7 @@ class Results:
                 f"such as {os.path.splitext(test.sources[0])[0]}.png"
             )
 
-    def read(self, i):
+    def read(self, i: int) -> np.ndarray:
         """The picture of photo i, uint8 RGB `(size, size, 3)`.
 
         Raises:

@@ -3,9 +3,12 @@
 import json
 from pathlib import Path
 
+import keras
+
 from colornet import models
 from colornet.evaluation.tables import table
 from colornet.export.form import release_form, told
+from colornet.storage import AnyPath
 from colornet.training.run import read_history, told_stages
 
 
@@ -40,7 +43,7 @@ def _optimizer(chosen):
     return f"{chosen['class_name']} ({', '.join(settings)})"
 
 
-def card(folder, network, form=None):
+def card(folder: AnyPath, network: keras.Model, form: dict | None = None) -> str:
     """The model card of a network, in the form of Hugging Face's.
 
     Args:

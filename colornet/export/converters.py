@@ -1,6 +1,7 @@
 """Networks as ONNX and LiteRT files, from L to ab."""
 
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import keras
@@ -13,7 +14,7 @@ from colornet.color import lab
 from colornet.inference.litert import FILE
 from colornet.inference.steering import VIVIDNESS, colour
 from colornet.models.network import Network
-from colornet.storage import atomic
+from colornet.storage import AnyPath, atomic
 
 OPSET = 18  # of ONNX
 TOLD = dict(  # of inputs and outputs, in an ONNX file's metadata
@@ -29,15 +30,15 @@ LARGE = 1024  # numbers: what is stored as float16
 class Doubled(layers.Layer):
     """`UpSampling2D(2)` as one operation, whose channels the converters know at any size."""
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         size = 2 * tf.shape(x)[1:3]
         return tf.raw_ops.ResizeNearestNeighbor(images=x, size=size)
 
-    def compute_output_shape(self, shape):
+    def compute_output_shape(self, shape: tuple) -> tuple:
         return (shape[0], *(side and 2 * side for side in shape[1:3]), shape[3])
 
 
-def convertible(network):
+def convertible(network: keras.Model) -> keras.Model:
     def copy(layer):
         if isinstance(layer, layers.UpSampling2D) and layer.interpolation == "nearest":
             return Doubled(name=layer.name)
@@ -48,7 +49,7 @@ def convertible(network):
     return copied
 
 
-def answer_of(network):
+def answer_of(network: keras.Model) -> Callable:
     """A function of L, vividness and hint planes to ab, at the network's own resolution.
 
     L `(N, h, w, 1)` in [0, 100]; planes `(N, h, w, 3)`, ab in Lab units and a mask. Of a network
@@ -57,8 +58,6 @@ def answer_of(network):
     own = Network(network)
     if own.own_answer:
         return lambda L: network(L / lab.L_SCALE - 1) * lab.AB_SCALE
-    prior = own.prior  # an array, as it is no more within a graph
-
     prior = own.prior  # numbers, before any graph is traced
 
     def answer(L, vividness, planes):
@@ -103,7 +102,7 @@ def _function(network, batch):
     return tf.function(steered, input_signature=spec)
 
 
-def save_onnx(network, folder, name):
+def save_onnx(network: keras.Model, folder: Path, name: str) -> Iterator[Path]:
     """Writes ONNX files, with weights as float32 and as float16; yields their paths."""
     import onnx
     import tf2onnx
@@ -168,40 +167,42 @@ def _halve(graph, inputs):
             graph.node.insert(0, cast)
 
 
-def save_keras(network, folder, name):
+def save_keras(network: keras.Model, folder: Path, name: str) -> Iterator[Path]:
     """Writes one `.keras` file, of a network that was not folded; yields its path."""
     with atomic(folder / f"{name}.keras") as temporary:
         network.save(temporary)
     yield folder / f"{name}.keras"
 
 
-def _litert(function, kind):
-    """LiteRT's file of a function, as bytes; kind: how weights are stored, "", float16 or int8."""
+def _litert(function, *kinds):
+    """LiteRT's file of a function, as bytes, for each way to store weights: "", float16, int8."""
     module = tf.Module()
     module.function = function
     with tempfile.TemporaryDirectory() as folder:
         tf.saved_model.save(module, folder, signatures=dict(serving_default=function))
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-        if kind:
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if kind == "float16":
-            converter.target_spec.supported_types = [tf.float16]
-        return converter.convert()
+        for kind in kinds:
+            converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+            if kind:
+                converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            if kind == "float16":
+                converter.target_spec.supported_types = [tf.float16]
+            yield converter.convert()
 
 
-def save_litert(network, folder, name):
+def save_litert(network: keras.Model, folder: Path, name: str) -> Iterator[Path]:
     """Writes LiteRT files, one for each way to store weights; yields their paths."""
     function = _function(convertible(network), 1)
     # LiteRT computes transposed convolutions of int8 weights thirty times as slowly as others.
     slow = any(isinstance(layer, layers.Conv2DTranspose) for layer in network.layers)
-    for kind in ("", "float16") if slow else ("", "float16", "int8"):
+    kinds = ("", "float16") if slow else ("", "float16", "int8")
+    for kind, converted in zip(kinds, _litert(function, *kinds)):
         path = folder / f"{name}{kind and '-'}{kind}.tflite"
         with atomic(path) as temporary:
-            temporary.write_bytes(_litert(function, kind))
+            temporary.write_bytes(converted)
         yield path
 
 
-def save_quick(folder):
+def save_quick(folder: AnyPath) -> None:
     """Writes the file that `litert` colours by into the folder of a release, if it has bins."""
     network = convertible(models.load(folder))
     own = Network(network)
@@ -211,4 +212,4 @@ def save_quick(folder):
     spec = [tf.TensorSpec([1, None, None, 4], name="x")]
     function = tf.function(lambda x: dict(logits=logits(x), prior=prior), input_signature=spec)
     with atomic(Path(folder) / FILE) as temporary:
-        temporary.write_bytes(_litert(function, "float16"))
+        temporary.write_bytes(*_litert(function, "float16"))

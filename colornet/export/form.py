@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import keras
+
 from colornet.color import lab
 from colornet.inference.inputs import MULTIPLE
 from colornet.inference.steering import VIVIDNESS
@@ -13,13 +15,13 @@ TITLES = dict(
 )
 
 
-def told(template, **values):
+def told(template: str, **values: object) -> str:
     """The words of a template with values in them."""
     text = (TEMPLATES / f"{template}.md").read_text(encoding="utf-8")
     return text.removesuffix("\n").format(**values)
 
 
-def release_form(name):
+def release_form(name: str) -> dict[str, str]:
     """What the card of a release says of its files, for `card.card`."""
     return dict(
         library="keras",
@@ -30,7 +32,7 @@ def release_form(name):
     )
 
 
-def form(kind, name, network, paths):
+def form(kind: str, name: str, network: keras.Model, paths: list[Path]) -> dict[str, str]:
     """What the card of an export says of its files, for `card.card`.
 
     Args:

@@ -1,6 +1,7 @@
 """Networks for others: SavedModel, ONNX, LiteRT and Keras's own file, each with its model card."""
 
 import logging
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -11,13 +12,13 @@ from colornet.export.converters import save_keras, save_litert, save_onnx
 from colornet.export.form import form
 from colornet.export.saved_model import save_saved_model
 from colornet.models.releases import released
-from colornet.storage import atomic
+from colornet.storage import AnyPath, atomic
 
 ROOT = Path(__file__).parents[2]
 FORMATS = ("saved_model", "onnx", "litert", "keras")
 
 
-def licence():
+def licence() -> str:
     """The text of colornet's licence: a wheel has it among its metadata, a clone in its root."""
     if (ROOT / "pyproject.toml").is_file():
         return (ROOT / "LICENSE").read_text(encoding="utf-8")
@@ -25,7 +26,7 @@ def licence():
     return next(file for file in files if file.name == "LICENSE").read_text(encoding="utf-8")
 
 
-def export(model, out, formats=FORMATS):
+def export(model: AnyPath, out: AnyPath, formats: tuple[str, ...] = FORMATS) -> Iterator[Path]:
     """Writes a trained network as files that need nothing of ours, but for Keras's own.
 
     Args:

@@ -6,24 +6,30 @@ import shutil
 from pathlib import Path
 
 from colornet import models
+from colornet.checksums import LIST, write_sums
 from colornet.data import dataset
-from colornet.evaluation.evaluate import DIFFERENCE, evaluate
-from colornet.evaluation.metrics import METRICS
+from colornet.evaluation.evaluate import evaluate
+from colornet.evaluation.metrics import DIFFERENCE, METRICS
 from colornet.evaluation.tables import table
 from colornet.export.card import card
+from colornet.export.converters import save_quick
+from colornet.inference.litert import FILE
 from colornet.models.weights import halve
-from colornet.storage import atomic, write_json
+from colornet.quiet import silent
+from colornet.storage import AnyPath, atomic, write_json
 
 LEARNT = ("train", "validation")  # the splits whose photos shaped the weights
 
 
-def release(run, folder, out, test=None):
+def release(run: AnyPath, folder: AnyPath, out: AnyPath, test: AnyPath | None = None) -> str:
     """Releases a run: `best.weights.h5` with float16 kernels, and the files that account for it.
 
     Copies `config.json` and `history.csv`, evaluates the float16 weights on the test split and
-    writes `metrics.json`, `per_photo.csv` and `README.md`, the model card. What else belongs into
-    the card lies in `out`: `SOURCES.md`, where the photos come from and under which terms;
-    `LIMITS.md`, what to expect; and `STEERING.md`, a table by `experiments/steering.py`.
+    writes `metrics.json`, `per_photo.csv` and `README.md`, the model card; of a network over bins
+    also the form that colours without Keras, see `converters.save_quick`. `SHA256SUMS` lists the
+    weights, which are checked by it when they are loaded. What else belongs into the card lies in
+    `out`: `SOURCES.md`, where the photos come from and under which terms; `LIMITS.md`, what to
+    expect; and `STEERING.md`, a table by `experiments/steering.py`.
 
     Args:
         run: a run folder.
@@ -50,8 +56,10 @@ def release(run, folder, out, test=None):
         both = [f for f in dataset.split_files(test, "test") if f.stem in trained]
         if both:
             raise ValueError(f"{both[0]}: {run} was trained on this test photo; choose another set")
-    with atomic(out / "best.weights.h5") as temporary:
-        halve(run / "best.weights.h5", temporary)
+    weights = out / "best.weights.h5"
+    (out / LIST).unlink(missing_ok=True)  # of an earlier release
+    with atomic(weights) as temporary:
+        halve(run / weights.name, temporary)
     for name in ("config.json", "history.csv"):
         shutil.copy(run / name, out / name)
     report, photos = evaluate(models.load(out), [test or folder])
@@ -59,6 +67,10 @@ def release(run, folder, out, test=None):
     _write_per_photo(out / "per_photo.csv", photos)
     with atomic(out / "README.md") as temporary:
         temporary.write_text(card(out, models.load(out, folded=False)), encoding="utf-8")
+    with silent():  # the converter tells much, in C++
+        save_quick(out)
+    # Not of the texts, which may still be edited.
+    write_sums(out, [file for file in (weights, out / FILE) if file.is_file()])
     return table(report)
 
 

@@ -1,5 +1,9 @@
 """A TensorFlow SavedModel: photo in, photo out, in TensorFlow's own operations."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
 import tensorflow as tf
 
 from colornet.color import lab
@@ -151,7 +155,7 @@ def _pipeline(network):
     return module, signatures | dict(serving_default=signatures["serve"])
 
 
-def save_saved_model(network, folder, name):
+def save_saved_model(network: keras.Model, folder: Path, name: str) -> Iterator[Path]:
     """Writes a SavedModel in the next numbered folder; yields its path."""
     module, signatures = _pipeline(network)
     before = [int(path.name) for path in folder.glob("[0-9]*") if path.name.isdigit()]

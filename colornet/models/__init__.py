@@ -6,13 +6,19 @@ needs. Nothing here imports Keras before a network is asked for.
 """
 
 import importlib
-import os
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from colornet.errors import needs
+from colornet.models.recipe import Recipe
 from colornet.models.releases import trained
 from colornet.quiet import start_keras
+from colornet.storage import AnyPath
+
+if TYPE_CHECKING:
+    import keras
 
 
 @cache
@@ -40,7 +46,7 @@ def _module(name):
         return importlib.import_module(_modules()[name])
 
 
-def builder(name: str):
+def builder(name: str) -> Callable:
     """The function that builds a network.
 
     Raises:
@@ -49,17 +55,17 @@ def builder(name: str):
     return getattr(_module(name), name)
 
 
-def build(name: str, **options):
+def build(name: str, **options: object) -> "keras.Model":
     """A fresh network by name, with the options of its builder (`width`, ...); else as `builder`."""
     return builder(name)(**options)
 
 
-def recipe_of(name: str):
+def recipe_of(name: str) -> Recipe:
     """How a network is trained unless told otherwise, a `Recipe`; else as `builder`."""
     return _module(name).RECIPE
 
 
-def objective(loss):
+def objective(loss: object) -> Callable | None:
     """What the loss of some recipe names, if it is none of Keras's: a function, else None.
 
     It takes a network and gives the model to train, which shares its weights, and the loss to
@@ -72,7 +78,7 @@ def objective(loss):
     return None
 
 
-def load(model: str | os.PathLike, folded: bool = True):
+def load(model: AnyPath, folded: bool = True) -> "keras.Model":
     """A trained network.
 
     Args:

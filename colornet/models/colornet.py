@@ -1,8 +1,11 @@
 """colornet's own network: a distribution of colours for every place, steered by hints."""
 
+from collections.abc import Callable
+
 import keras
 from keras import layers, ops
 
+from colornet.color.backend import Tensor
 from colornet.color.bins import STRIDE, centres
 from colornet.models import efficientnet_lite
 from colornet.models.layers import Bilinear, Inputs, MeanColour, MultipleOf32, conv
@@ -16,11 +19,11 @@ HINT_GAIN = 5.0  # so that an ordinary chroma of 20 units comes near to 1
 class HintPool(layers.Layer):
     """Hints at a stride: the mean hinted ab of each cell, whether any, and the share hinted."""
 
-    def __init__(self, stride, **options):
+    def __init__(self, stride: int, **options: object):
         super().__init__(**options)
         self.stride = stride
 
-    def call(self, hints):
+    def call(self, hints: Tensor) -> Tensor:
         ab, mask = hints[..., :2] * HINT_GAIN, hints[..., 2:]
         sums = ops.average_pool(ops.concatenate([ab * mask, mask], -1), self.stride, self.stride)
         share = sums[..., 2:]
@@ -28,11 +31,11 @@ class HintPool(layers.Layer):
             [sums[..., :2] / ops.maximum(share, 1e-6), ops.cast(share > 0, share.dtype), share], -1
         )
 
-    def compute_output_shape(self, shape):
+    def compute_output_shape(self, shape: tuple) -> tuple:
         sides = [side and side // self.stride for side in shape[1:3]]
         return (shape[0], *sides, 4)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return super().get_config() | dict(stride=self.stride)
 
 
@@ -40,11 +43,11 @@ class HintPool(layers.Layer):
 class GlobalAttention(layers.Layer):
     """Every place of a feature map looks at every other; what it sees is added."""
 
-    def __init__(self, heads, **options):
+    def __init__(self, heads: int, **options: object):
         super().__init__(**options)
         self.heads = heads
 
-    def build(self, shape):
+    def build(self, shape: tuple) -> None:
         channels = shape[-1]
         self.norm = layers.LayerNormalization(name="norm")
         self.attention = layers.MultiHeadAttention(
@@ -54,16 +57,16 @@ class GlobalAttention(layers.Layer):
         self.norm.build(tokens)
         self.attention.build(tokens, tokens, tokens)
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         batch, height, width, channels = ops.shape(x)
         tokens = self.norm(ops.reshape(x, (batch, height * width, channels)))
         seen = self.attention(tokens, tokens)
         return x + ops.reshape(seen, (batch, height, width, channels))
 
-    def compute_output_shape(self, shape):
+    def compute_output_shape(self, shape: tuple) -> tuple:
         return shape
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return super().get_config() | dict(heads=self.heads)
 
 
@@ -76,11 +79,11 @@ class HintAttention(layers.Layer):
     2022, arXiv 2108.12409, with fixed slopes). What no hint fits looks at none of them.
     """
 
-    def __init__(self, heads, **options):
+    def __init__(self, heads: int, **options: object):
         super().__init__(**options)
         self.heads = heads
 
-    def build(self, x_shape, hints_shape):
+    def build(self, x_shape: tuple, hints_shape: tuple) -> None:
         channels = x_shape[-1]
         self.norm = layers.LayerNormalization(name="norm")
         self.query = layers.Dense(channels, name="query")
@@ -94,7 +97,7 @@ class HintAttention(layers.Layer):
         self.slope = self.add_weight(shape=(self.heads,), initializer=halves, name="slope")
         self.none = self.add_weight(shape=(self.heads,), initializer="zeros", name="none")
 
-    def call(self, x, hints):
+    def call(self, x: Tensor, hints: Tensor) -> Tensor:
         batch, height, width, channels = ops.shape(x)
         places = height * width
 
@@ -118,14 +121,16 @@ class HintAttention(layers.Layer):
         )
         return x + ops.reshape(seen, (batch, height, width, channels))
 
-    def compute_output_shape(self, x_shape, hints_shape):
+    def compute_output_shape(self, x_shape: tuple, hints_shape: tuple) -> tuple:
         return x_shape
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return super().get_config() | dict(heads=self.heads)
 
 
-def decode(x, skips, filters, name):
+def decode(
+    x: keras.KerasTensor, skips: list[keras.KerasTensor], filters: int, name: str
+) -> keras.KerasTensor:
     """Doubles height and width, joins the encoder's features and the hints, convolves."""
     x = layers.UpSampling2D(2, name=f"{name}_up")(x)
     x = layers.Concatenate(name=f"{name}_join")([x, *skips])
@@ -145,18 +150,18 @@ RECIPE = Recipe(
 )
 
 
-def distribution(network):
+def distribution(network: keras.Model) -> tuple[keras.Model, Callable | None]:
     """The objective: `losses.distribution_loss` of a network's logits, no need of the rest."""
     return keras.Model(network.input, network.get_layer("logits").output), distribution_loss
 
 
-def colornet(width=96, encoder="lite2"):
+def colornet(width: int = 96, encoder: str = "lite2") -> keras.Model:
     """A distribution of colours for every place, from L and optional colour hints.
 
     colornet's own network. It joins the colour distribution of Zhang, Isola, Efros 2016 (Colorful
     Image Colorization, ECCV, arXiv 1603.08511), the hints of Zhang et al. 2017 (Real-Time
     User-Guided Image Colorization with Learned Deep Priors, SIGGRAPH, arXiv 1705.02999), and the
-    encoder of Tan and Le 2019 (EfficientNet, ICML, arXiv 1905.11946) in its Lite2 form.
+    encoder of Tan and Le 2019 (EfficientNet, ICML, arXiv 1905.11946) in a Lite form, 2 or 0.
 
     | stage | layer | output at 256x256, width 96 |
     |---|---|---|

@@ -30,7 +30,7 @@ STAGES = {
 }
 
 
-def encoder(L, version="lite2"):
+def encoder(L: keras.KerasTensor, version: str = "lite2") -> list[keras.KerasTensor]:
     """Features of L `(batch, H, W, 1)` at strides 2, 4, 8, 16 and 32.
 
     Args:
@@ -50,7 +50,7 @@ def encoder(L, version="lite2"):
     return [*features, x]
 
 
-def imagenet(version="lite2"):
+def imagenet(version: str = "lite2") -> keras.Model:
     """The encoder as ImageNet trained it, a Keras model; see the card beside its weights."""
     L = keras.Input((None, None, 1), name="L")
     network = keras.Model(L, encoder(L, version), name=f"efficientnet_{version}")

@@ -4,19 +4,12 @@ import keras
 from keras import layers
 
 from colornet.models import encoder_decoder
-from colornet.models.layers import Bilinear
+from colornet.models.layers import Bilinear, plain_conv
 
 RECIPE = encoder_decoder.RECIPE.but(sized=True)
 
 
-def conv(x, filters, strides, name):
-    """3x3 convolution, batch normalisation, ReLU; a stride of 2 halves height and width."""
-    x = layers.Conv2D(filters, 3, strides, "same", use_bias=False, name=f"{name}_conv")(x)
-    x = layers.BatchNormalization(name=f"{name}_bn")(x)
-    return layers.ReLU(name=f"{name}_relu")(x)
-
-
-def eight_conv(width=32, size=256):
+def eight_conv(width: int = 32, size: int = 256) -> keras.Model:
     """Colorization of Grayscale Images using Deep Convolution Neural Networks, section 3.3.
 
     Abhishek Gudipalli, Canavoy Narahari Sujatha, Amutha Prabha N, Krishna Khanikhar.
@@ -53,18 +46,18 @@ def eight_conv(width=32, size=256):
     if size < 32 or size % 32:
         raise ValueError(f"eight_conv takes a size that is a multiple of 32, not {size}")
     L = keras.Input((size, size, 1), name="L")
-    x = conv(L, width, 2, "conv1")
-    x = conv(x, 2 * width, 2, "conv2")
-    x = conv(x, 4 * width, 2, "conv3")
-    local = conv(x, 4 * width, 1, "conv4")
-    x = conv(local, 4 * width, 2, "conv5")
-    x = conv(x, 2 * width, 2, "conv6")
+    x = plain_conv(L, width, 3, 2, "conv1")
+    x = plain_conv(x, 2 * width, 3, 2, "conv2")
+    x = plain_conv(x, 4 * width, 3, 2, "conv3")
+    local = plain_conv(x, 4 * width, 3, 1, "conv4")
+    x = plain_conv(local, 4 * width, 3, 2, "conv5")
+    x = plain_conv(x, 2 * width, 3, 2, "conv6")
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(4 * width, activation="relu", name="fully_connected")(x)
     x = layers.RepeatVector((size // 8) ** 2, name="repeat")(x)
     x = layers.Reshape((size // 8, size // 8, 4 * width), name="everywhere")(x)
     x = layers.Concatenate(name="join")([local, x])
-    x = conv(x, 4 * width, 1, "conv7")
+    x = plain_conv(x, 4 * width, 3, 1, "conv7")
     x = Bilinear(2, name="up1")(x)
     x = layers.Conv2D(2, 3, padding="same", activation="tanh", name="conv8")(x)
     ab = Bilinear(4, name="ab")(x)

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from colornet.models.layers import MultipleOf32
+from colornet.models.layers import MultipleOf32, plain_conv
 from colornet.models.recipe import Recipe
 
 # The recipe and the claims as the paper states them.
@@ -24,21 +24,14 @@ RECIPE = Recipe(
 )
 
 
-def conv_block(x, filters, name):
-    """Halves height and width: 4x4 convolution of stride 2, batch normalisation, ReLU."""
-    x = layers.Conv2D(filters, 4, 2, "same", use_bias=False, name=f"{name}_conv")(x)
-    x = layers.BatchNormalization(name=f"{name}_bn")(x)
-    return layers.ReLU(name=f"{name}_relu")(x)
-
-
-def deconv_block(x, filters, name):
+def deconv_block(x: keras.KerasTensor, filters: int, name: str) -> keras.KerasTensor:
     """Doubles height and width: 4x4 transposed convolution of stride 2, normalisation, ReLU."""
     x = layers.Conv2DTranspose(filters, 4, 2, "same", use_bias=False, name=f"{name}_deconv")(x)
     x = layers.BatchNormalization(name=f"{name}_bn")(x)
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
-def encoder_decoder(width=32):
+def encoder_decoder(width: int = 32) -> keras.Model:
     """Colorization of Grayscale Images using Deep Convolution Neural Networks, section 3.2.
 
     Abhishek Gudipalli, Canavoy Narahari Sujatha, Amutha Prabha N, Krishna Khanikhar.
@@ -71,7 +64,7 @@ def encoder_decoder(width=32):
     x, skips = MultipleOf32(name="check")(L), []
     for stage, filters in enumerate(widths, 1):
         skips.append(x)
-        x = conv_block(x, filters, f"encoder{stage}")
+        x = plain_conv(x, filters, 4, 2, f"encoder{stage}")
     for stage in range(5, 0, -1):
         filters = widths[stage - 2] if stage > 1 else width // 2
         x = deconv_block(x, filters, f"decoder{stage}")

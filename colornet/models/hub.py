@@ -10,7 +10,7 @@ FILES = ["*.json", "*.h5", "*.tflite", "*.csv", "*.md", "SHA256SUMS"]  # of a re
 
 
 @cache  # asked for several times while a network is loaded
-def fetch(address):
+def fetch(address: str) -> Path:
     """The folder of a network on the Hub, fetched where it is not here already.
 
     Without a connection, what was fetched before is used.

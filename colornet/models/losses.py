@@ -6,13 +6,14 @@
 from keras import ops
 
 from colornet.color import bins, lab
+from colornet.color.backend import Tensor
 
 MEAN_WEIGHT = 1.0
 EDGE_WEIGHT = 0.02
 FLOOR = 4.0  # squared ab units; smaller mean errors are hardly worth lessening
 
 
-def cross_entropy(target, logits, weights=None):
+def cross_entropy(target: Tensor, logits: Tensor, weights: Tensor | None = None) -> Tensor:
     """Cross-entropy of the soft-encoded colours: arXiv 1603.08511, section 2.2.
 
     Args:
@@ -27,7 +28,7 @@ def cross_entropy(target, logits, weights=None):
     return ops.mean(entropy, axis=(1, 2))
 
 
-def log_error(error):
+def log_error(error: Tensor) -> Tensor:
     """Logarithm of the mean squared error of ab `(batch, h, w, 2)`, of each photo by itself.
 
     PSNR is such a logarithm, and its mean over photos is what we report: an error on a pale photo
@@ -36,13 +37,13 @@ def log_error(error):
     return ops.log(ops.mean(error**2, axis=(1, 2, 3)) + FLOOR)
 
 
-def edge_error(error):
+def edge_error(error: Tensor) -> Tensor:
     """Mean absolute gradient of the error `(batch, h, w, 2)`: bleeding, and edges left out."""
     down, across = error[:, 1:] - error[:, :-1], error[:, :, 1:] - error[:, :, :-1]
     return ops.mean(ops.abs(down), axis=(1, 2, 3)) + ops.mean(ops.abs(across), axis=(1, 2, 3))
 
 
-def distribution_loss(ab, logits):
+def distribution_loss(ab: Tensor, logits: Tensor) -> Tensor:
     """The loss "distribution": the colours' cross-entropy, and their mean's error and edges.
 
     Args:

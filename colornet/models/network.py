@@ -18,7 +18,7 @@ class Network:
     logits: the part of it that gives logits over the bins, a Keras model; None without bins.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: keras.Model):
         layers = model.layers
         self._model, self.name = model, model.name
         self.size = None if None in model.input_shape[1:3] else tuple(model.input_shape[1:3])
@@ -34,11 +34,11 @@ class Network:
                 self._run = keras.Model(model.input, [self._mean.input, model.output])
 
     @property
-    def prior(self):
+    def prior(self) -> np.ndarray | None:
         """How often the training photos show each bin, `(261,)`; None without bins."""
         return None if self._mean is None else np.asarray(self._mean.prior)
 
-    def run(self, x):
+    def run(self, x: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
         """What the network says of a batch.
 
         Args:
@@ -54,6 +54,6 @@ class Network:
         found = self._run.predict_on_batch(x)
         return (found[0], found[1] * lab.AB_SCALE) if self.own_answer else (found, None)
 
-    def several(self, x, count):
+    def several(self, x: np.ndarray, count: int) -> np.ndarray:
         """So many answers to one photo, of a network without bins: ab `(count, h, w, 2)`, Lab units."""
         return self._many.several(self._model, x, count) * lab.AB_SCALE

@@ -24,13 +24,14 @@ class Recipe:
     hints: random colour hints beside L.
     age: the share of photos whose L comes from their grey version, half of these aged.
     labels: classes are learnt too, see `dataset.labels`.
-    per_set: at most so many photos of one set an epoch; None for all.
+    per_set: at most so many photos of one set an epoch, drawn anew for each, so that what there
+        are many photos of does not outweigh the rest; None for all.
     epochs: in all, those of earlier calls counted in; the paper does not say how many.
     seed: of the first weights, the order of the photos, their crops and hints.
     sized: the network's builder takes the size too, as its weights are tied to it.
     """
 
-    loss: str
+    loss: str = "mse"
     optimizer: str | dict = field(default_factory=lambda: ADAMW)
     initial: str | None = None
     frozen: tuple = ()
@@ -48,7 +49,11 @@ class Recipe:
     seed: int = 0
     sized: bool = False
 
-    def but(self, **settings):
+    def plain(self) -> "Recipe":
+        """The recipe for photos as they are, such as those of validation."""
+        return replace(self, augment=False, mixed=False, hints=False, age=0.0, per_set=None)
+
+    def but(self, **settings: object) -> "Recipe":
         """The recipe with other settings.
 
         Raises:

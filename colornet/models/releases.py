@@ -4,12 +4,13 @@ from pathlib import Path
 
 from colornet.checksums import check_sums
 from colornet.models.hub import HUB, fetch
+from colornet.storage import AnyPath
 
 _INSTALLED = Path(__file__).parents[1] / "saved_models"  # where a wheel has them, see setup.py
 RELEASED = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] / "saved_models"
 
 
-def released(model):
+def released(model: AnyPath) -> Path:
     """The folder of a trained network, or its `.keras` file.
 
     Args:
@@ -30,7 +31,7 @@ def released(model):
     return folder
 
 
-def trained(model):
+def trained(model: AnyPath) -> list[Path]:
     """The files of a trained network: one `.keras`, or `config.json` and `best.weights.h5`.
 
     Raises:

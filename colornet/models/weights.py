@@ -1,6 +1,7 @@
 """Trained networks: loaded, folded, made smaller."""
 
 import json
+from pathlib import Path
 
 import h5py
 import keras
@@ -8,11 +9,12 @@ import numpy as np
 from keras import layers
 
 from colornet import models
+from colornet.storage import AnyPath
 
 CONVOLUTIONS = (layers.Conv2D, layers.Conv2DTranspose, layers.DepthwiseConv2D)
 
 
-def load(files, folded):
+def load(files: list[Path], folded: bool) -> keras.Model:
     """The network of `releases.trained`'s files, see `models.load`."""
     single = files[0].suffix == ".keras"
     try:
@@ -30,7 +32,7 @@ def load(files, folded):
         raise ValueError(f"{place}: cannot be loaded ({reason}); fetch it again") from None
 
 
-def fold(network):
+def fold(network: keras.Model) -> keras.Model:
     """A network for inference alone, without the batch normalisation that follows convolutions.
 
     In inference that is a scale and a shift of each channel, which kernel and bias can do: Jacob
@@ -76,7 +78,7 @@ def fold(network):
     return folded
 
 
-def halve(source, target):
+def halve(source: AnyPath, target: AnyPath) -> None:
     """Copies a weights file with its kernels as float16, without an optimizer's state.
 
     Normalisation and other vectors stay float32.

@@ -5,13 +5,14 @@ import io
 import signal
 import threading
 import time
+from pathlib import Path
 
 import cv2
 import keras
 import numpy as np
 
 from colornet.color import lab
-from colornet.storage import atomic
+from colornet.storage import AnyPath, atomic
 
 WARM_UP = 200  # steps
 
@@ -31,7 +32,7 @@ def _save_weights(model, path):
         temporary.write_bytes(file.getvalue())
 
 
-def preview(model, photos, path):
+def preview(model: keras.Model, photos: np.ndarray, path: AnyPath) -> None:
     """Colours a batch of photos and writes them side by side.
 
     Args:
@@ -50,14 +51,14 @@ def preview(model, photos, path):
 class Cosine(keras.callbacks.Callback):
     """The learning rate of each step: linear warm-up, then half a cosine down to a hundredth."""
 
-    def __init__(self, peak, first, last, steps):
+    def __init__(self, peak: float, first: int, last: int, steps: int):
         super().__init__()
         self.peak, self.first, self.last, self.steps = peak, first, last, steps
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.epoch = epoch
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
         step = (self.epoch - self.first) * self.steps + batch
         share = step / ((self.last - self.first) * self.steps)
         fall = 0.01 + 0.99 * (1 + np.cos(np.pi * share)) / 2
@@ -71,16 +72,18 @@ class Keep(keras.callbacks.Callback):
     kill left without their state are dropped on resume.
     """
 
-    def __init__(self, network, run, history, size, photos):
+    def __init__(
+        self, network: keras.Model, run: Path, history: list[dict], size: int, photos: np.ndarray
+    ):
         super().__init__()
         self.network, self.run, self.history = network, run, history
         self.size, self.photos = size, photos
         self.saved = len(history)
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.started, self.worked = time.time(), time.process_time()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         if not np.isfinite([logs["loss"], logs["val_loss"]]).all():
             raise ValueError(
                 f"{self.run}: the loss is no longer finite in epoch {epoch + 1}; the same command "
@@ -136,7 +139,7 @@ class BetweenSteps(keras.callbacks.Callback):
         self.asked = True
         signal.signal(signal.SIGINT, self.before)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         if self.asked:
             raise KeyboardInterrupt
 

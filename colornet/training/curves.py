@@ -1,11 +1,12 @@
 """The losses of a run as a picture."""
 
 import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
-from colornet.storage import atomic
+from colornet.storage import AnyPath, atomic
 
 
-def curves(history):
+def curves(history: list[dict]) -> Figure:
     """Losses and learning rate over the epochs; a line where the size changes.
 
     Args:
@@ -29,7 +30,7 @@ def curves(history):
     return figure
 
 
-def save_curves(history, path):
+def save_curves(history: list[dict], path: AnyPath) -> None:
     """Writes `curves` as a picture, atomically."""
     figure = curves(history)
     with atomic(path) as temporary:

@@ -9,11 +9,12 @@ from pathlib import Path
 import keras
 
 from colornet.models.releases import released
+from colornet.storage import AnyPath
 
 PACKAGES = ("colornet", "keras", "tensorflow", "jax", "numpy", "opencv-python-headless")
 
 
-def versions():
+def versions() -> dict[str, str]:
     """Those of Python, the backend and the packages that figures depend on, a dict."""
     found = {"python": platform.python_version(), "backend": keras.backend.backend()}
     for package in PACKAGES:
@@ -24,7 +25,7 @@ def versions():
     return found
 
 
-def read_history(run):
+def read_history(run: AnyPath) -> list[dict]:
     """The epochs of a run so far: a list of dicts of numbers, empty for a new run."""
     path = Path(run) / "history.csv"
     if not path.exists():
@@ -33,7 +34,7 @@ def read_history(run):
         return [{k: json.loads(v) for k, v in row.items()} for row in csv.DictReader(file)]
 
 
-def told_stages(config, history):
+def told_stages(config: dict, history: list[dict]) -> list[dict]:
     """A run's stages: dicts of settings, with `to_epoch`, `minutes`, `photos` and `initial`."""
     starts = [stage["from_epoch"] for stage in config["stages"]] + [len(history) + 1]
     told = []
@@ -48,7 +49,7 @@ def told_stages(config, history):
     return told
 
 
-def before(initial):
+def before(initial: AnyPath) -> list[dict]:
     """What a run or release was trained in, its own beginnings included: dicts of `told_stages`."""
     folder = released(initial)
     if not (folder / "config.json").is_file():

@@ -1,7 +1,6 @@
 """Training a network on a prepared set: the paper's recipe unless told otherwise."""
 
 import json
-import os
 from copy import deepcopy
 from pathlib import Path
 
@@ -14,14 +13,14 @@ from colornet.data import dataset
 from colornet.data.batches import PhotoBatches
 from colornet.errors import PhotoError
 from colornet.models import efficientnet_lite
-from colornet.storage import write_json
+from colornet.models.recipe import Recipe
+from colornet.storage import AnyPath, write_json
 from colornet.training.callbacks import BetweenSteps, Cosine, Keep
 from colornet.training.curves import save_curves
 from colornet.training.run import before, read_history, versions
 
 LEARNT = ("train", "validation")
 PRIOR_PHOTOS, PRIOR_SIZE = 3000, 64  # from which the prior over bins is counted
-SEEN = ("size", "batch_size", "augment", "hints", "age", "mixed", "per_set")  # by the network
 STAGE = (
     "learning_rate",
     "schedule",
@@ -36,7 +35,7 @@ STAGE = (
 PREVIEWS = 8  # validation photos coloured after every epoch
 
 
-def compile_network(network, recipe):
+def compile_network(network: keras.Model, recipe: Recipe) -> keras.Model:
     """Makes a network ready to train.
 
     Args:
@@ -59,7 +58,7 @@ def compile_network(network, recipe):
     return trained
 
 
-def begin(network, initial):
+def begin(network: keras.Model, initial: AnyPath) -> None:
     """Gives a network the weights of another's layers of the same name and shapes.
 
     Args:
@@ -78,12 +77,11 @@ def begin(network, initial):
             layer.set_weights(weights)
 
 
-def count_prior(files):
+def count_prior(files: list[Path]) -> np.ndarray:
     """How often training photos show each bin, `(261,)`, smoothed by the soft encoding."""
     some = files[:: max(1, len(files) // PRIOR_PHOTOS)]
-    batches = PhotoBatches(some, PRIOR_SIZE)
     sums = np.zeros(len(bins.centres()))
-    for _, ab in batches:
+    for _, ab in PhotoBatches(some, Recipe(size=PRIOR_SIZE).plain()):
         sums += keras.ops.convert_to_numpy(
             keras.ops.sum(bins.encode(ab * lab.AB_SCALE), axis=(0, 1, 2))
         )
@@ -123,17 +121,9 @@ class _Run:
 
     def _batches(self, folder, labels):
         recipe = self.recipe
-        self.training = PhotoBatches(
-            self.files["train"],
-            shuffle=True,
-            seed=recipe.seed,
-            labels=labels,
-            sets=dataset.labels(folder) if recipe.per_set else None,
-            **{key: getattr(recipe, key) for key in SEEN},
-        )
-        self.validation = PhotoBatches(
-            self.files["validation"], recipe.size, recipe.batch_size, labels=labels
-        )
+        sets = dataset.labels(folder) if recipe.per_set else None
+        self.training = PhotoBatches(self.files["train"], recipe, True, sets, labels)
+        self.validation = PhotoBatches(self.files["validation"], recipe.plain(), labels=labels)
 
     def _start(self, identity, initial):
         self.config, self.history = identity | dict(before=[], stages=[]), []
@@ -179,7 +169,8 @@ class _Run:
             return
         first = self._tell(done)
         self.training.start(done)
-        shown = PhotoBatches(self.files["validation"][:PREVIEWS], recipe.size, PREVIEWS).photos(0)
+        few = recipe.plain().but(batch_size=PREVIEWS)
+        shown = PhotoBatches(self.files["validation"][:PREVIEWS], few).photos(0)
         keep = Keep(self.network, self.run, self.history, recipe.size, shown)
         steps = BetweenSteps()
         callbacks = [keras.callbacks.TerminateOnNaN(), keep, steps]
@@ -210,12 +201,12 @@ class _Run:
 
 
 def train(
-    folder: str | os.PathLike,
-    run: str | os.PathLike,
+    folder: AnyPath,
+    run: AnyPath,
     model: str = "colornet",
     options: dict | None = None,
-    verbose="auto",
-    **settings,
+    verbose: str | int = "auto",
+    **settings: object,
 ) -> keras.Model:
     """Trains a network on a prepared set, or goes on with a run.
 

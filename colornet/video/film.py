@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,10 +16,11 @@ import numpy as np
 from av.filter import Graph
 from tqdm import tqdm
 
+from colornet.inference.colorizer import Colorizer
 from colornet.inference.compose import compose
 from colornet.inference.inputs import working_size
 from colornet.photos.photo import Photo
-from colornet.storage import atomic
+from colornet.storage import AnyPath, atomic
 from colornet.video.steady import CHUNK, steadied
 from colornet.video.streams import Carried, is_cover, new_film, open_film
 
@@ -273,7 +275,13 @@ class FilmOrder:
     force: bool = False
 
 
-def colorize_video(colorizer, source, target, order=FilmOrder(), say=lambda line: None):
+def colorize_video(
+    colorizer: Colorizer,
+    source: AnyPath,
+    target: AnyPath,
+    order: FilmOrder = FilmOrder(),
+    say: Callable[[str], None] = lambda line: None,
+) -> int:
     """Colours a film.
 
     Args:

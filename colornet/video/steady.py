@@ -1,5 +1,7 @@
 """Colours that hold still: chroma carried along optical flow within a shot, forward and back."""
 
+from collections.abc import Iterable, Iterator
+
 import cv2
 import numpy as np
 
@@ -10,13 +12,13 @@ ROUND_TRIP = 1.0  # pixels: how far from its start a place may land, there and b
 ALIKE = 10.0  # levels of 255: how different a place may look when carried
 
 
-def is_cut(before, after):
+def is_cut(before: np.ndarray, after: np.ndarray) -> bool:
     """Whether two grey frames, uint8 `(h, w)`, belong to different shots."""
     small = [cv2.resize(x, THUMBNAIL, interpolation=cv2.INTER_AREA) for x in (before, after)]
     return cv2.absdiff(*small).mean() / 255 > CUT
 
 
-def carry(planes, flow):
+def carry(planes: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """Planes `(h, w, c)` of one frame, where they lie in another: bilinear, edges repeated.
 
     Args:
@@ -34,7 +36,7 @@ def carry(planes, flow):
     )
 
 
-def flows(before, after):
+def flows(before: np.ndarray, after: np.ndarray) -> tuple[tuple, tuple]:
     """Dense inverse search (Kroeger et al. 2016, arXiv 1603.03590) between two grey frames.
 
     Args:
@@ -73,7 +75,7 @@ def _alone(ab):
     return np.concatenate([ab, np.ones_like(ab[..., :1])], axis=-1)
 
 
-def steadied(frames):
+def steadied(frames: Iterable[tuple]) -> Iterator[tuple]:
     """Colours without flicker: each the mean of those of its thing in the frames about it.
 
     A running mean along the flow, from the shot's first frame on, and another from frames ahead

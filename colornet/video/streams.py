@@ -3,10 +3,13 @@
 import contextlib
 import io
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 
 import av
 from av.filter import Graph
+
+from colornet.storage import AnyPath
 
 # Sound that mp4 holds as it is, where its muxer takes it; other kinds become AAC.
 SOUND = ("aac", "mp3", "ac3", "eac3", "alac", "flac", "opus")
@@ -33,13 +36,13 @@ RENAMED = {
 TAGS = dict(metadata_errors="surrogateescape")
 
 
-def open_film(path):
+def open_film(path: AnyPath) -> av.container.InputContainer:
     """PyAV's container of a file to read."""
     return av.open(f"file:{path}", **TAGS)
 
 
 @contextlib.contextmanager
-def new_film(path):
+def new_film(path: AnyPath) -> Iterator[av.container.OutputContainer]:
     """PyAV's container of an mp4 file to write; the first error is the one that is raised."""
     out = av.open(f"file:{path}", "w", "mp4", {"movflags": "faststart"}, **TAGS)
     try:
@@ -51,12 +54,12 @@ def new_film(path):
     out.close()
 
 
-def is_cover(stream):
+def is_cover(stream: av.stream.Stream) -> bool:
     """Whether a stream is a still picture of a sound file or film, no moving one."""
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
-def tags(metadata):
+def tags(metadata: dict[str, str]) -> dict[str, str]:
     """The tags that another file may keep, by their names in mp4."""
     kept = {key: value for key, value in metadata.items() if not OF_THE_FILE.fullmatch(key)}
     for key in list(kept):
@@ -244,7 +247,7 @@ class Carried:
     streams: those of `film` that are carried.
     """
 
-    def __init__(self, film, pictures):
+    def __init__(self, film: av.container.InputContainer, pictures: av.VideoStream):
         self._film, self._pictures = film, pictures
         others = [stream for stream in film.streams if stream.index != pictures.index]
         others.sort(key=is_cover)  # no tracks in mp4: behind them, the others keep their place
@@ -252,7 +255,9 @@ class Carried:
         self.streams = [stream for stream, carrier in found.items() if carrier]
         self._found, self._carriers, self._pairs = found, {}, []
 
-    def begin(self, out, pictures, start):
+    def begin(
+        self, out: av.container.OutputContainer, pictures: av.VideoStream, start: Fraction
+    ) -> None:
         """Adds the streams and tags to `out`, before its first packet.
 
         Args:
@@ -276,19 +281,19 @@ class Carried:
             chapter["start"], chapter["end"] = chapter["start"] - shift, chapter["end"] - shift
         out.set_chapters(chapters)
 
-    def take(self, packet):
+    def take(self, packet: av.Packet) -> Iterator[av.Packet]:
         """The packets of the new file that follow from one of the film's."""
         if packet.stream.index not in self._carriers:
             return
         with contextlib.suppress(av.InvalidDataError):  # the next may be whole again
             yield from self._carriers[packet.stream.index].take(packet)
 
-    def rest(self):
+    def rest(self) -> Iterator[av.Packet]:
         """The last packets."""
         for carrier in self._carriers.values():
             yield from carrier.rest()
 
-    def left_out(self, new):
+    def left_out(self, new: av.container.InputContainer) -> list[str]:
         """What the film has and an open file made from it has not: a word or two for each."""
         chapters = self._film.chapters()
         there = {key.lower() for of in (new, *new.streams) for key in of.metadata}

@@ -1,9 +1,12 @@
 """Colorization as classification: a bin of ab for every place, rare colours made to count."""
 
+from collections.abc import Callable
+
 import keras
 from keras import layers, ops
 
 from colornet.color import bins, lab
+from colornet.color.backend import Tensor
 from colornet.models import losses
 from colornet.models.layers import Bilinear, MeanColour, MultipleOf32, block
 from colornet.models.recipe import Recipe
@@ -41,11 +44,11 @@ class AnnealedMean(MeanColour):
 
     own_answer = True
 
-    def call(self, logits):
+    def call(self, logits: Tensor) -> Tensor:
         return super().call(logits / TEMPERATURE)
 
 
-def rebalanced(network):
+def rebalanced(network: keras.Model) -> tuple[keras.Model, Callable | None]:
     """The objective: cross-entropy in which rare colours count more, sections 2.1 and 2.2.
 
     Most of what photos show is nearly grey, and by plain cross-entropy vivid colours hardly
@@ -70,7 +73,7 @@ def rebalanced(network):
     return keras.Model(network.input, network.get_layer("bins").output), loss
 
 
-def cic(width=16):
+def cic(width: int = 16) -> keras.Model:
     """Colorful Image Colorization.
 
     Richard Zhang, Phillip Isola, Alexei A. Efros. European Conference on Computer Vision (ECCV),

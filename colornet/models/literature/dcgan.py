@@ -1,5 +1,7 @@
 """The paper's encoder-decoder as the generator of a DCGAN, which it names as future work."""
 
+from collections.abc import Callable
+
 import keras
 from keras import layers
 
@@ -22,7 +24,7 @@ PAPER = dict(
 )
 
 
-def discriminator(width):
+def discriminator(width: int) -> keras.Model:
     """The discriminator, by the guidelines of section 3: whether a photo is real, in one logit.
 
     Args:
@@ -45,7 +47,7 @@ def discriminator(width):
     return keras.Model(photo, layers.Dense(1, name="real")(x), name="discriminator")
 
 
-def adversarial_photo(network):
+def adversarial_photo(network: keras.Model) -> tuple[keras.Model, Callable | None]:
     """The objective "dcgan": L1 and a discriminator of whole photos, as wide as the generator.
 
     Args:
@@ -65,7 +67,7 @@ RECIPE = Recipe(
 )
 
 
-def dcgan(width=20):
+def dcgan(width: int = 20) -> keras.Model:
     """Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks.
 
     Alec Radford, Luke Metz, Soumith Chintala. ICLR 2016, arXiv 1511.06434.

@@ -1,5 +1,6 @@
 """Several answers to one photo: an embedding of whole colour fields, and a mixture over it."""
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import keras
@@ -7,7 +8,8 @@ import numpy as np
 from keras import layers, ops
 
 from colornet.color import bins, lab
-from colornet.models.layers import Bilinear, Grid, MultipleOf32, behind
+from colornet.color.backend import Tensor
+from colornet.models.layers import Bilinear, Grid, MultipleOf32, behind, plain_conv
 from colornet.models.recipe import Recipe
 
 # The original's settings; where the paper is silent, those of its code (aditya12agd5/divcolor).
@@ -38,21 +40,14 @@ WAVES = 3  # cosines along each side, of a and of b: 18 in place of 20 principal
 LEAST = 0.25  # variance of a wave; of few photos it may come out smaller by chance
 
 
-def conv(x, filters, kernel, strides, name):
-    """Convolution, batch normalisation, ReLU."""
-    x = layers.Conv2D(filters, kernel, strides, "same", use_bias=False, name=f"{name}_conv")(x)
-    x = layers.BatchNormalization(name=f"{name}_bn")(x)
-    return layers.ReLU(name=f"{name}_relu")(x)
-
-
-def mixture(x, width, grid):
+def mixture(x: keras.KerasTensor, width: int, grid: int) -> keras.KerasTensor:
     """The mixture density network, section 3.2: each component's logit and mean, from L."""
     for stage in range(1, 4):
-        x = conv(x, width * 2 ** (stage - 1), 5, 2, f"grey{stage}")  # in place of CIC's conv7
+        x = plain_conv(x, width * 2 ** (stage - 1), 5, 2, f"grey{stage}")  # in place of CIC's conv7
     for stage, filters in enumerate((3 * width, width * 5 // 2, width * 9 // 4), 1):
-        x = conv(x, filters, 5, 1, f"mixture{stage}")
-    x = conv(x, 2 * width, 5, 2, "mixture4")
-    x = conv(x, width, 5, 1, "mixture5")
+        x = plain_conv(x, filters, 5, 1, f"mixture{stage}")
+    x = plain_conv(x, 2 * width, 5, 2, "mixture4")
+    x = plain_conv(x, width, 5, 1, "mixture5")
     x = Grid(grid, name="grid")(x)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dropout(PAPER["mixture_dropout"], name="mixture5_dropout")(x)
@@ -70,20 +65,20 @@ class Likeliest(layers.Layer):
     answers: how many a network has that this layer is part of, one a component.
     """
 
-    def build(self, shape):
+    def build(self, shape: tuple) -> None:
         self.answers = shape[1]
 
-    def several(self, network, L, count):
+    def several(self, network: keras.Model, L: np.ndarray, count: int) -> np.ndarray:
         """So many of the network's answers to one photo: ab `(count, H, W, 2)`."""
         return diverse_fields(network, L, count)[0][:, 0]
 
-    def call(self, components):
+    def call(self, components: Tensor) -> Tensor:
         logits, means = components[..., 0], components[..., 1:]
         # Not by argmax, which ONNX's converter cannot follow.
         chosen = ops.cast(logits >= ops.max(logits, axis=-1, keepdims=True), means.dtype)
         return ops.sum(chosen[..., None] * means, axis=1)
 
-    def compute_output_shape(self, shape):
+    def compute_output_shape(self, shape: tuple) -> tuple:
         return shape[0], shape[2] - 1
 
 
@@ -91,58 +86,58 @@ class Likeliest(layers.Layer):
 class Rarity(layers.Layer):
     """Passes a colour field on; carries `prior`, how often the training photos show each bin."""
 
-    def build(self, shape):
+    def build(self, shape: tuple) -> None:
         count = len(bins.centres())
         uniform = keras.initializers.Constant(1 / count)
         self.prior = self.add_weight(
             shape=(count,), initializer=uniform, trainable=False, name="prior"
         )
 
-    def call(self, field):
+    def call(self, field: Tensor) -> Tensor:
         return field
 
-    def compute_output_shape(self, shape):
+    def compute_output_shape(self, shape: tuple) -> tuple:
         return shape
 
 
-def decode(x, z, width):
+def decode(x: keras.KerasTensor, z: keras.KerasTensor, width: int) -> keras.KerasTensor:
     """The decoder: the colour field of an embedding, for a photo whose L it sees too."""
     x, features = layers.AveragePooling2D(FIELD_STRIDE, name="half")(x), []
     for stage, filters in enumerate((width, 2 * width, 4 * width), 1):
-        x = conv(x, filters, 5, 2, f"condition{stage}")
+        x = plain_conv(x, filters, 5, 2, f"condition{stage}")
         features.append(x)
-    x = conv(x, z.shape[-1], 4, 2, "condition4")
+    x = plain_conv(x, z.shape[-1], 4, 2, "condition4")
     z = layers.Reshape((1, 1, z.shape[-1]), name="everywhere")(z)
     x = layers.Multiply(name="conditioned")([x, z])
-    x = conv(x, 8 * width, 4, 1, "decoder1")
+    x = plain_conv(x, 8 * width, 4, 1, "decoder1")
     for stage, filters in enumerate((4 * width, 2 * width, width), 2):
         x = Bilinear(2, name=f"decoder{stage}_up")(x)
         x = layers.Concatenate(name=f"decoder{stage}_join")([x, features[4 - stage]])
-        x = conv(x, filters, 5, 1, f"decoder{stage}")
+        x = plain_conv(x, filters, 5, 1, f"decoder{stage}")
     x = Bilinear(2, name="decoder5_up")(x)
     x = layers.Conv2D(2, 5, padding="same", activation="tanh", name="decoder5")(x)
     return Rarity(name="field")(x)
 
 
-def field_encoder(width):
+def field_encoder(width: int) -> keras.Model:
     """The encoder: a colour field `(batch, h, w, 2)` to mean and log variance `(batch, 128)`."""
     x = field = keras.Input((None, None, 2), name="field")
     for stage, (filters, kernel) in enumerate(zip((1, 2, 4, 8), (5, 5, 5, 4)), 1):
-        x = conv(x, filters * width, kernel, 2, f"encoder{stage}")
+        x = plain_conv(x, filters * width, kernel, 2, f"encoder{stage}")
     x = Grid(PAPER["field"] // 16, name="encoder_grid")(x)
     x = layers.Flatten(name="encoder_flatten")(x)
     x = layers.Dense(2 * PAPER["latent"], name="encoder5")(x)
     return keras.Model(field, x, name="field_encoder")
 
 
-def nearest_bins():
+def nearest_bins() -> np.ndarray:
     """The index of the nearest bin, for each cell of 10 units of a and b from -110 to 110."""
     sides = np.arange(-110, 111, bins.STEP)
     cells = np.stack(np.meshgrid(sides, sides, indexing="ij"), axis=-1)
     return np.linalg.norm(cells[:, :, None] - bins.centres(), axis=-1).argmin(-1).ravel()
 
 
-def rarity_error(target, error, prior):
+def rarity_error(target: Tensor, error: Tensor, prior: Tensor) -> Tensor:
     """Distance of two fields in which rare colours count more; L_hist of section 3.1.
 
     Args:
@@ -159,7 +154,7 @@ def rarity_error(target, error, prior):
     return ops.sqrt(ops.sum(weights[..., None] * error**2, axis=(1, 2, 3)) + 1e-6)
 
 
-def specificity_error(target, error):
+def specificity_error(target: Tensor, error: Tensor) -> Tensor:
     """Squared error in each of the main ways in which fields vary, by its variance; L_mah there.
 
     The ways are principal components there, and here the longest cosine waves, which those of
@@ -181,19 +176,19 @@ def specificity_error(target, error):
     return ops.sum(squares / variance, axis=(1, 2, 3)) + rest / ops.min(variance)
 
 
-def gradient_error(error):
+def gradient_error(error: Tensor) -> Tensor:
     """Distance of the gradients of two fields; L_grad there."""
     down, across = error[:, 1:] - error[:, :-1], error[:, :, 1:] - error[:, :, :-1]
     squares = ops.sum(down**2, axis=(1, 2, 3)) + ops.sum(across**2, axis=(1, 2, 3))
     return ops.sqrt(squares + 1e-6)
 
 
-def divergence(mean, log_variance):
+def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     """KL divergence of a normal distribution `(batch, n)` from the standard one, `(batch,)`."""
     return ops.sum(mean**2 + ops.exp(log_variance) - log_variance - 1, axis=-1) / 2
 
 
-def mixture_error(components, z):
+def mixture_error(components: Tensor, z: Tensor) -> Tensor:
     """Negative log likelihood of embeddings, but for a constant; L_mdn of section 3.2.
 
     Of the component alone whose mean is nearest, so that the others are free to be other answers.
@@ -219,7 +214,7 @@ class ColourFields(keras.Model):
         network: a `diverse`.
     """
 
-    def __init__(self, network):
+    def __init__(self, network: keras.Model):
         super().__init__(name="colour_fields")
         embedding, field = (network.get_layer(name) for name in ("likeliest", "field"))
         self.network, self.rarity = network, field
@@ -231,11 +226,18 @@ class ColourFields(keras.Model):
         self.parts = [keras.metrics.Mean(name) for name in names]
         self.built = True  # its parts are; only built models load weights
 
-    def call(self, L, training=False):
+    def call(self, L: Tensor, training: bool = False) -> Tensor:
         # In training the decoder is shown the true embedding, see below, not the guessed one.
         return (self.mixture if training else self.network)(L, training=training)
 
-    def compute_loss(self, x, y, y_pred, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Tensor,
+        y: Tensor,
+        y_pred: Tensor,
+        sample_weight: None = None,
+        training: bool = True,
+    ) -> Tensor:
         components = y_pred if training else self.mixture(x, training=False)
         target = ops.average_pool(y, FIELD_STRIDE, FIELD_STRIDE)
         code = self.encoder(target, training=training)
@@ -257,7 +259,7 @@ class ColourFields(keras.Model):
         return ops.mean(field + KL_WEIGHT * kl + guess)
 
 
-def colour_fields(network):
+def colour_fields(network: keras.Model) -> tuple[keras.Model, Callable | None]:
     """The objective "colour_fields".
 
     Args:
@@ -270,13 +272,15 @@ def colour_fields(network):
 
 
 @lru_cache(maxsize=2)
-def parts(network):
+def parts(network: keras.Model) -> tuple[keras.Model, keras.Model]:
     """From L to the mixture's components, and from L and an embedding to ab."""
     components = keras.Model(network.input, network.get_layer("likeliest").input)
     return components, behind(network, "likeliest", network.output)
 
 
-def diverse_fields(network, L, count=PAPER["components"]):
+def diverse_fields(
+    network: keras.Model, L: np.ndarray, count: int = PAPER["components"]
+) -> tuple[np.ndarray, np.ndarray]:
     """Several answers for each photo: those of the likeliest components.
 
     Args:
@@ -301,7 +305,7 @@ def diverse_fields(network, L, count=PAPER["components"]):
 RECIPE = Recipe(loss="colour_fields", optimizer="adam", learning_rate=2e-3)
 
 
-def diverse(width=16, size=128):
+def diverse(width: int = 16, size: int = 128) -> keras.Model:
     """Learning Diverse Image Colorization.
 
     Aditya Deshpande, Jiajun Lu, Mao-Chuang Yeh, Min Jin Chong, David Forsyth. CVPR 2017,

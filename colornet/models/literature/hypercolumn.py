@@ -1,11 +1,14 @@
 """Hypercolumns: every layer of a classifier at one place tells that place's hue and chroma."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 from keras import layers, ops
 
 from colornet.color import bins, lab
-from colornet.models.layers import Bilinear, MultipleOf32
+from colornet.color.backend import Tensor
+from colornet.models.layers import Bilinear, MultipleOf32, conv
 from colornet.models.recipe import Recipe
 
 # The original's, from the paper and from the release (github.com/gustavla/autocolorize).
@@ -34,7 +37,7 @@ FADE = PAPER["fade"]
 RECIPE = Recipe(loss="hue_and_chroma")
 
 
-def hue_and_chroma_loss(ab, logits):
+def hue_and_chroma_loss(ab: Tensor, logits: Tensor) -> Tensor:
     """KL divergence of hue's and chroma's distributions from the truth, section 3.2.
 
     The truth is one bin each, so the divergence is its negative log-probability. What is nearly
@@ -60,7 +63,7 @@ def hue_and_chroma_loss(ab, logits):
     return ops.mean(of_chroma + HUE_WEIGHT * chroma * of_hue, axis=(1, 2))
 
 
-def hue_and_chroma(network):
+def hue_and_chroma(network: keras.Model) -> tuple[keras.Model, Callable | None]:
     """The objective: the network up to its bins, and `hue_and_chroma_loss`."""
     return keras.Model(network.input, network.get_layer("bins").output), hue_and_chroma_loss
 
@@ -74,7 +77,7 @@ class Colour(layers.Layer):
     doubt, and chroma fades in proportion.
     """
 
-    def call(self, logits):
+    def call(self, logits: Tensor) -> Tensor:
         angles = 2 * np.pi * (np.arange(BINS) + 0.5) / BINS
         circle = np.stack([np.cos(angles), np.sin(angles)], axis=-1).astype("float32")
         mean = ops.matmul(ops.softmax(logits[..., :BINS], axis=-1), circle) / BINS
@@ -88,27 +91,21 @@ class Colour(layers.Layer):
         ab = chroma * mean / ops.maximum(length, FADE)
         return ops.clip(ab / lab.AB_SCALE, -1.0, 1.0)
 
-    def compute_output_shape(self, shape):
+    def compute_output_shape(self, shape: tuple) -> tuple:
         return (*shape[:-1], 2)
 
 
-def conv(x, filters, name, kernel=3):
-    """Convolution, batch normalisation, ReLU."""
-    options = dict(use_bias=False, kernel_initializer="he_normal", name=f"{name}_conv")
-    x = layers.Conv2D(filters, kernel, padding="same", **options)(x)
-    x = layers.BatchNormalization(name=f"{name}_bn")(x)
-    return layers.ReLU(name=f"{name}_relu")(x)
-
-
-def stage(x, filters, count, name):
+def stage(x: keras.KerasTensor, filters: int, count: int, name: str) -> list[keras.KerasTensor]:
     """`count` convolutions of VGG-16; the features of each."""
     features = [x]
     for number in range(1, count + 1):
-        features.append(conv(features[-1], filters, f"{name}_{number}"))
+        features.append(conv(features[-1], filters, 3, f"{name}_{number}"))
     return features[1:]
 
 
-def column(features, stride, hidden, name):
+def column(
+    features: list[keras.KerasTensor], stride: int, hidden: int, name: str
+) -> keras.KerasTensor:
     """One stage's share in the layer behind the hypercolumn, at a quarter of the resolution."""
     x = layers.Concatenate(name=f"{name}_column")(features)
     if stride < bins.STRIDE:
@@ -121,7 +118,7 @@ def column(features, stride, hidden, name):
     return x
 
 
-def hypercolumn(width=16, deep=128):
+def hypercolumn(width: int = 16, deep: int = 128) -> keras.Model:
     """Learning Representations for Automatic Colorization.
 
     Gustav Larsson, Michael Maire, Gregory Shakhnarovich. European Conference on Computer Vision
@@ -175,8 +172,8 @@ def hypercolumn(width=16, deep=128):
         joined = [x, *features] if number == 1 else features
         columns.append(column(joined, 2 ** (number - 1), 16 * width, f"conv{number}"))
         x = layers.MaxPooling2D(2, name=f"pool{number}")(features[-1])
-    fc6 = conv(x, deep, "fc6", kernel=7)
-    fc7 = conv(fc6, deep, "fc7", kernel=1)
+    fc6 = conv(x, deep, 7, "fc6")
+    fc7 = conv(fc6, deep, 1, "fc7")
     columns.append(column([fc6, fc7], 32, 16 * width, "fc"))
     x = layers.Add(name="hidden")(columns)
     x = layers.ReLU(name="hidden_relu")(x)

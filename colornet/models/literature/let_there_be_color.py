@@ -1,10 +1,12 @@
 """Local features and global ones of the whole photo, fused; and what the photo is of, beside."""
 
+from collections.abc import Callable
+
 import keras
 from keras import layers, ops
 
-from colornet.models.eight_conv import conv
-from colornet.models.layers import Bilinear, Grid, MultipleOf32, behind
+from colornet.color.backend import Tensor
+from colornet.models.layers import Bilinear, Grid, MultipleOf32, behind, plain_conv
 from colornet.models.recipe import Recipe
 
 # The original's settings.
@@ -31,23 +33,23 @@ class Classes(layers.Layer):
         classes: the number of labels.
     """
 
-    def __init__(self, hidden, classes, **options):
+    def __init__(self, hidden: int, classes: int, **options: object):
         super().__init__(**options)
         self.hidden, self.classes = hidden, classes
 
-    def build(self, shape):
+    def build(self, shape: tuple) -> None:
         self.first = layers.Dense(self.hidden, activation="relu", name="first")
         self.second = layers.Dense(self.classes, name="second")
         self.first.build(shape)
         self.second.build((shape[0], self.hidden))
 
-    def call(self, features):
+    def call(self, features: Tensor) -> tuple[Tensor, Tensor]:
         return features, self.second(self.first(features))
 
-    def compute_output_shape(self, shape):
+    def compute_output_shape(self, shape: tuple) -> tuple[tuple, tuple]:
         return shape, (shape[0], self.classes)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return super().get_config() | dict(hidden=self.hidden, classes=self.classes)
 
 
@@ -63,17 +65,19 @@ class WithClasses(keras.Model):
         network: a `let_there_be_color`.
     """
 
-    def __init__(self, network):
+    def __init__(self, network: keras.Model):
         super().__init__(name="with_classes")
         logits = network.get_layer("classes").output[1]
         self.both = keras.Model(network.input, [network.output, logits], name="both")
         self.class_accuracy = keras.metrics.SparseCategoricalAccuracy("class_accuracy")
         self.built = True  # its one part is; only built models load weights
 
-    def call(self, L, training=False):
+    def call(self, L: Tensor, training: bool = False) -> list[Tensor]:
         return self.both(L, training=training)
 
-    def compute_loss(self, x, y, y_pred, sample_weight=None, training=True):
+    def compute_loss(
+        self, x: Tensor, y: tuple, y_pred: tuple, sample_weight: None = None, training: bool = True
+    ) -> Tensor:
         (ab, label), (painted, logits) = y, y_pred
         error = ops.mean(((ab - painted) / 2) ** 2)
         self.class_accuracy.update_state(label, logits)
@@ -84,7 +88,7 @@ class WithClasses(keras.Model):
         return error + PAPER["alpha"] * entropy
 
 
-def with_classes(network):
+def with_classes(network: keras.Model) -> tuple[keras.Model, Callable | None]:
     """The objective "with_classes".
 
     Args:
@@ -96,7 +100,7 @@ def with_classes(network):
     return WithClasses(network), None
 
 
-def parts(network):
+def parts(network: keras.Model) -> tuple[keras.Model, keras.Model]:
     """A `let_there_be_color` in two: from L to global features, from L and these to ab.
 
     A photo with the global features of another takes on its general tone, the paper's style
@@ -109,7 +113,7 @@ def parts(network):
 RECIPE = Recipe(loss="with_classes", optimizer="adam", labels=True)
 
 
-def let_there_be_color(width=16, size=128, classes=1):
+def let_there_be_color(width: int = 16, size: int = 128, classes: int = 1) -> keras.Model:
     """Let there be Color!: Joint End-to-end Learning of Global and Local Image Priors for Automatic Image Colorization with Simultaneous Classification.
 
     Satoshi Iizuka, Edgar Simo-Serra, Hiroshi Ishikawa. SIGGRAPH 2016, ACM Transactions on
@@ -153,12 +157,12 @@ def let_there_be_color(width=16, size=128, classes=1):
     L = keras.Input((None, None, 1), name="L")
     x = MultipleOf32(name="check")(L)
     for stage, (factor, strides) in enumerate(zip((1, 2, 2, 4, 4, 8), (2, 1) * 3), 1):
-        x = conv(x, factor * width, strides, f"low{stage}")
-    local = conv(x, 8 * width, 1, "mid1")
-    local = conv(local, 4 * width, 1, "mid2")
+        x = plain_conv(x, factor * width, 3, strides, f"low{stage}")
+    local = plain_conv(x, 8 * width, 3, 1, "mid1")
+    local = plain_conv(local, 4 * width, 3, 1, "mid2")
     x = Grid(size // 8, name="grid")(x)
     for stage, strides in enumerate((2, 1) * 2, 1):
-        x = conv(x, 8 * width, strides, f"global{stage}")
+        x = plain_conv(x, 8 * width, 3, strides, f"global{stage}")
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(16 * width, activation="relu", name="global5")(x)
     x = layers.Dense(8 * width, activation="relu", name="global6")(x)
@@ -169,12 +173,12 @@ def let_there_be_color(width=16, size=128, classes=1):
     x = layers.Reshape((1, 1, 4 * width), name="everywhere")(x)
     local = layers.Conv2D(4 * width, 1, name="fusion_local")(local)
     x = layers.ReLU(name="fusion")(layers.Add(name="fusion_sum")([local, x]))
-    x = conv(x, 2 * width, 1, "color1")
+    x = plain_conv(x, 2 * width, 3, 1, "color1")
     x = layers.UpSampling2D(2, name="up1")(x)
-    x = conv(x, width, 1, "color2")
-    x = conv(x, width, 1, "color3")
+    x = plain_conv(x, width, 3, 1, "color2")
+    x = plain_conv(x, width, 3, 1, "color3")
     x = layers.UpSampling2D(2, name="up2")(x)
-    x = conv(x, width // 2, 1, "color4")
+    x = plain_conv(x, width // 2, 3, 1, "color4")
     x = layers.Conv2D(2, 3, padding="same", activation="sigmoid", name="sigmoid")(x)
     x = layers.Rescaling(2.0, -1.0, name="stretch")(x)
     ab = Bilinear(2, name="ab")(x)

@@ -33,7 +33,7 @@ COLOUR_STRIDE = 4  # pixels of L to a side of a place that gets a colour of its 
 RECIPE = Recipe(loss="mse", learning_rate=2e-3)
 
 
-def encoder(L, width, depth):
+def encoder(L: keras.KerasTensor, width: int, depth: float) -> list[keras.KerasTensor]:
     """MobileNetV2's features of L at strides 4, 8, 16 and 32."""
     x, features, block = conv_bn(L, width, 3, 2, "stem"), [], 0
     for expansion, channels, repeats, stride in PAPER["stages"]:
@@ -47,7 +47,9 @@ def encoder(L, width, depth):
     return [*features[1:], x]
 
 
-def decode(x, skip, filters, name):
+def decode(
+    x: keras.KerasTensor, skip: keras.KerasTensor, filters: int, name: str
+) -> keras.KerasTensor:
     """Doubles height and width, joins the encoder's features; a separable convolution.
 
     That is a convolution in two: 3x3 of each channel apart, then 1x1 of all at each place. From C
@@ -55,11 +57,11 @@ def decode(x, skip, filters, name):
     """
     x = layers.UpSampling2D(2, name=f"{name}_up")(x)
     x = layers.Concatenate(name=f"{name}_join")([x, skip])
-    x = conv_bn(x, None, 3, 1, f"{name}_depthwise", depthwise=True)
+    x = conv_bn(x, None, 3, 1, f"{name}_depthwise")
     return conv_bn(x, filters, 1, 1, f"{name}_pointwise")
 
 
-def lightweight(width=24, depth=1 / 3):
+def lightweight(width: int = 24, depth: float = 1 / 3) -> keras.Model:
     """MobileNetV2: Inverted Residuals and Linear Bottlenecks.
 
     Mark Sandler, Andrew Howard, Menglong Zhu, Andrey Zhmoginov, Liang-Chieh Chen. Conference on

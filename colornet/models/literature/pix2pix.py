@@ -1,8 +1,11 @@
 """A U-Net that has to convince a critic of patches: adversarial training, on any Keras backend."""
 
+from collections.abc import Callable
+
 import keras
 from keras import layers, ops
 
+from colornet.color.backend import Tensor
 from colornet.models.layers import MultipleOf32
 from colornet.models.recipe import Recipe
 
@@ -26,17 +29,19 @@ PAPER = dict(
 CONTENT_WEIGHT = 400.0
 
 
-def normal():
+def normal() -> keras.initializers.Initializer:
     """How the weights begin in GANs: normal, mean 0, deviation 0.02; a new one for each layer."""
     return keras.initializers.RandomNormal(stddev=0.02)
 
 
-def normalise(x, name):
+def normalise(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
     """Batch normalisation as the original's Torch has it: weights this small need a small epsilon."""
     return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_bn")(x)
 
 
-def down(x, filters, name, active=True, normalised=True):
+def down(
+    x: keras.KerasTensor, filters: int, name: str, active: bool = True, normalised: bool = True
+) -> keras.KerasTensor:
     """Halves height and width: LeakyReLU, 4x4 convolution of stride 2, batch normalisation."""
     if active:
         x = layers.LeakyReLU(0.2, name=f"{name}_relu")(x)
@@ -45,7 +50,7 @@ def down(x, filters, name, active=True, normalised=True):
     return normalise(x, name) if normalised else x
 
 
-def up(x, filters, name, noisy=False):
+def up(x: keras.KerasTensor, filters: int, name: str, noisy: bool = False) -> keras.KerasTensor:
     """Doubles height and width: ReLU, 4x4 transposed convolution of stride 2, normalisation."""
     x = layers.ReLU(name=f"{name}_relu")(x)
     options = dict(use_bias=False, kernel_initializer=normal(), name=f"{name}_deconv")
@@ -54,7 +59,7 @@ def up(x, filters, name, noisy=False):
     return layers.Dropout(PAPER["dropout"], name=f"{name}_dropout")(x) if noisy else x
 
 
-def unet(x, width, depth, channels=2):
+def unet(x: keras.KerasTensor, width: int, depth: int, channels: int = 2) -> keras.KerasTensor:
     """The generator, section 6.1.1: what is halved is doubled again, joined with its like."""
     widths = [width * min(2**stage, 8) for stage in range(depth)]
     features = []
@@ -74,7 +79,7 @@ def unet(x, width, depth, channels=2):
     )(x)
 
 
-def patchgan(width, channels=3):
+def patchgan(width: int, channels: int = 3) -> keras.Model:
     """The discriminator, section 6.1.2: for each patch of 70x70 pixels, whether it is real.
 
     Args:
@@ -117,7 +122,7 @@ class Adversarial(keras.Model):
         content_weight: of the mean absolute error beside the generator's adversarial loss.
     """
 
-    def __init__(self, generator, discriminator, content_weight):
+    def __init__(self, generator: keras.Model, discriminator: keras.Model, content_weight: float):
         super().__init__(name="adversarial")
         self.generator, self.discriminator = generator, discriminator
         self.content_weight = content_weight
@@ -125,17 +130,24 @@ class Adversarial(keras.Model):
         self.discriminator_loss = keras.metrics.Mean("discriminator_loss")
         self.built = True  # both parts are; only built models load weights
 
-    def call(self, L, training=False):
+    def call(self, L: Tensor, training: bool = False) -> Tensor:
         return self.generator(L, training=training)
 
-    def judge(self, weights, L, ab):
+    def judge(self, weights: list[Tensor], L: Tensor, ab: Tensor) -> Tensor:
         """The discriminator's logits, were its weights these; by the statistics of the batch."""
         # Without side effects: it always judges whole batches, so it needs no moving averages.
         moving = self.discriminator.non_trainable_variables
         photo = ops.concatenate([L, ab], axis=-1)
         return self.discriminator.stateless_call(weights, moving, photo, training=True)[0]
 
-    def compute_loss(self, x, y, y_pred, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Tensor,
+        y: Tensor,
+        y_pred: Tensor,
+        sample_weight: None = None,
+        training: bool = True,
+    ) -> Tensor:
         content = ops.mean(ops.abs(y - y_pred))
         weights = self.discriminator.trainable_variables
         held = [ops.stop_gradient(weight) for weight in weights]
@@ -151,7 +163,7 @@ class Adversarial(keras.Model):
         return self.content_weight * content + convincing + telling
 
 
-def adversarial(network):
+def adversarial(network: keras.Model) -> tuple[keras.Model, Callable | None]:
     """The objective "adversarial": L1 and a `patchgan` as wide as the generator.
 
     Args:
@@ -171,7 +183,7 @@ RECIPE = Recipe(
 )
 
 
-def pix2pix(width=20, depth=5):
+def pix2pix(width: int = 20, depth: int = 5) -> keras.Model:
     """Image-to-Image Translation with Conditional Adversarial Networks.
 
     Phillip Isola, Jun-Yan Zhu, Tinghui Zhou, Alexei A. Efros. CVPR 2017, arXiv 1611.07004.

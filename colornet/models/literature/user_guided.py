@@ -1,9 +1,12 @@
 """Colorization that takes hints: colours at a few places, or the palette of another photo."""
 
+from collections.abc import Callable
+
 import keras
 from keras import layers, ops
 
 from colornet.color import bins, lab
+from colornet.color.backend import Tensor
 from colornet.models import losses
 from colornet.models.layers import Inputs, MultipleOf32, block
 from colornet.models.recipe import Recipe
@@ -37,11 +40,11 @@ RECIPE = Recipe(loss="guided", hints=True)
 class LocalHints(layers.Layer):
     """Hints `(batch, H, W, 3)` as far as they are about places: zero where the mask is not 1."""
 
-    def call(self, hints):
+    def call(self, hints: Tensor) -> Tensor:
         mask = ops.maximum(hints[..., 2:], 0)
         return ops.concatenate([hints[..., :2] * mask, mask], axis=-1)
 
-    def compute_output_shape(self, shape):
+    def compute_output_shape(self, shape: tuple) -> tuple:
         return shape
 
 
@@ -53,7 +56,7 @@ class GlobalHints(layers.Layer):
     is left; and 1 if there is any, else all is 0.
     """
 
-    def call(self, hints):
+    def call(self, hints: Tensor) -> Tensor:
         there = ops.maximum(-hints[..., 2:], 0)
         means = ops.average_pool(
             ops.concatenate([hints[..., :2] * there, there], axis=-1), bins.STRIDE, bins.STRIDE
@@ -64,11 +67,11 @@ class GlobalHints(layers.Layer):
         palette = ops.sum(share * encoded, axis=(1, 2), keepdims=True) / ops.maximum(total, 1e-6)
         return ops.concatenate([palette, ops.cast(total > 0, total.dtype)], axis=-1)
 
-    def compute_output_shape(self, shape):
+    def compute_output_shape(self, shape: tuple) -> tuple:
         return (shape[0], 1, 1, len(bins.centres()) + 1)
 
 
-def guided_loss(true, ab, logits):
+def guided_loss(true: Tensor, ab: Tensor, logits: Tensor) -> Tensor:
     """Huber loss of the colours, and cross-entropy of their distribution: one value a photo.
 
     Args:
@@ -93,7 +96,7 @@ class Guided(keras.Model):
     `compute_loss`, and `call` just hands on what it gets.
     """
 
-    def __init__(self, network):
+    def __init__(self, network: keras.Model):
         super().__init__(name="guided")
         head = layers.Conv2D(len(bins.centres()), 1, name="bins")
         logits = head(network.get_layer("conv8_relu").output)
@@ -101,10 +104,10 @@ class Guided(keras.Model):
         self.random = keras.random.SeedGenerator()
         self.built = True
 
-    def call(self, x):
+    def call(self, x: Tensor) -> Tensor:
         return x
 
-    def with_palettes(self, x, true):
+    def with_palettes(self, x: Tensor, true: Tensor) -> Tensor:
         """Some of the inputs that have hints, with the palette of the true ab in their place."""
         L, hints = self.both.get_layer("inputs")(x)
         palette = ops.concatenate([true, -ops.ones_like(true[..., :1])], axis=-1)
@@ -112,25 +115,32 @@ class Guided(keras.Model):
         drawn = keras.random.uniform(ops.shape(hinted), seed=self.random) < GLOBAL
         return ops.concatenate([L, ops.where(hinted & drawn, palette, hints)], axis=-1)
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Tensor = None,
+        y: Tensor = None,
+        y_pred: Tensor = None,
+        sample_weight: None = None,
+        training: bool = True,
+    ) -> Tensor:
         x = self.with_palettes(x, y) if training else x
         ab, logits = self.both(x, training=training)
         return ops.mean(guided_loss(y, ab, logits))
 
     # Keras does not save where a generator stands; a resumed run draws what an unbroken one would.
-    def save_own_variables(self, store):
+    def save_own_variables(self, store: dict) -> None:
         store["random"] = ops.convert_to_numpy(self.random.state)
 
-    def load_own_variables(self, store):
+    def load_own_variables(self, store: dict) -> None:
         self.random.state.assign(store["random"])
 
 
-def guided(network):
+def guided(network: keras.Model) -> tuple[keras.Model, Callable | None]:
     """The objective: see `Guided`, which computes its loss itself."""
     return Guided(network), None
 
 
-def up(x, skip, filters, name):
+def up(x: keras.KerasTensor, skip: keras.KerasTensor, filters: int, name: str) -> keras.KerasTensor:
     """Doubles height and width and adds a convolution of earlier features; ReLU."""
     options = dict(padding="same", kernel_initializer="he_normal")
     x = layers.Conv2DTranspose(filters, 4, 2, name=f"{name}_up", **options)(x)
@@ -139,7 +149,7 @@ def up(x, skip, filters, name):
     return layers.ReLU(name=f"{name}_1_relu")(x)
 
 
-def user_guided(width=12):
+def user_guided(width: int = 12) -> keras.Model:
     """Real-Time User-Guided Image Colorization with Learned Deep Priors.
 
     Richard Zhang, Jun-Yan Zhu, Phillip Isola, Xinyang Geng, Angela S. Lin, Tianhe Yu, Alexei A.
