@@ -3,8 +3,9 @@
     python benchmarks/colorize.py [--photos 500] [--largest 100]
 
 Photos of 1 to 100 megapixels, colour JPEGs made by enlarging one of scikit-image's; then a folder
-of photos of a megapixel. Every run is a process of its own, start-up included; "loaded" leaves it
-out. Plain is OpenCV's: JPEG to float32 Lab and back to JPEG, in bands. Prints Markdown tables.
+of photos of a megapixel; then what it costs to carry metadata, to mark and to record. Every run of
+the first two is a process of its own, start-up included; "loaded" leaves it out. Plain is
+OpenCV's: JPEG to float32 Lab and back to JPEG, in bands. Prints Markdown tables.
 """
 
 import argparse
@@ -15,10 +16,16 @@ import time
 from pathlib import Path
 
 import cv2
+from PIL import Image
 
 from colornet.data.samples import SAMPLES, sample
 from colornet.inference.colorizer import load
+from colornet.inference.order import Order
+from colornet.inference.record import Done, Record
+from colornet.photos.history import Step, marked
+from colornet.photos.metadata import Metadata
 from colornet.photos.photo import Photo
+from colornet.photos.read import read_photo
 from colornet.photos.write import write_photo
 
 MEGAPIXELS = (1, 12, 24, 50, 100)
@@ -119,6 +126,30 @@ def many(folder, number):
     )
 
 
+def told(folder):
+    pixels = cv2.resize(sample("coffee"), (1225, 816), interpolation=cv2.INTER_CUBIC)
+    exif, step = Image.Exif(), Step("0" * 64, "colornet", "0" * 64, "vividness 0.5")
+    exif[0x010F], exif[0x0112] = "Agfa", 6
+    packet, _ = marked(None, step)
+    known = Metadata(exif.tobytes()[6:], (300, 300), packet, ((1028, bytes(200)),), b"Oma")
+    bare, full = Photo(pixels), Photo(pixels, metadata=known, step=step)
+    record, colorizer = folder / "r.jsonl", load("colornet")
+    print("| a JPEG of a megapixel | bare [ms] | with metadata and mark [ms] |\n|---|---|---|")
+    rows = {"read": [], "write": []}
+    for photo in (bare, full):
+        rows["write"].append(lambda photo=photo: write_photo(folder / "told.jpg", photo))
+        write_photo(file := folder / f"{len(rows['read'])}.jpg", photo)
+        rows["read"].append(lambda file=file: read_photo(file))
+    for what, ways in rows.items():
+        times = [1000 * min(seconds(way) for _ in range(30)) for way in ways]
+        print(f"| {what} | {times[0]:.1f} | {times[1]:.1f} |")
+    order, answers = Order(), [colorizer.predict(file)]
+    done = Done(file, 0, [folder / "told.jpg"], {}, 1.0)
+    painted, lines = answers[0].paint(), Record(record, folder)
+    took = 1000 * min(seconds(lambda: lines.add(done, order, answers, painted)) for _ in range(30))
+    print(f"| a line of the record | 0 | {took:.1f} |")
+
+
 def main():
     args = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     args.add_argument("--photos", type=int, default=500, help="in the folder")
@@ -128,6 +159,8 @@ def main():
         sizes(Path(folder), args.largest)
         print()
         many(Path(folder), args.photos)
+        print()
+        told(Path(folder))
 
 
 if __name__ == "__main__":

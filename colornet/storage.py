@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -36,6 +37,16 @@ def room_for(path: AnyPath) -> Iterator[None]:
         if error.errno not in LIMITS:
             raise
         raise NoRoom(error.errno, LIMITS[error.errno], str(path)) from error
+
+
+TEMPORARY = re.compile(r"\.tmp[0-9a-f]{8}\..*")  # of `atomic`
+
+
+def sweep(folder: AnyPath) -> None:
+    """Takes away what killed processes had begun to write; for a folder where nothing else writes."""
+    for inside, _, names in os.walk(folder):
+        for name in filter(TEMPORARY.fullmatch, names):
+            Path(inside, name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,9 @@ from colornet.data import samples
 from colornet.errors import PhotoError
 from colornet.inference.colorizer import Colorizer
 from colornet.inference.compose import compose
-from colornet.inference.folders import Order, colorize_files
+from colornet.inference.folders import colorize_files
+from colornet.inference.order import Order
+from colornet.photos.metadata import Metadata
 from colornet.photos.photo import Photo
 from colornet.photos.read import read_photo
 from colornet.photos.write import write_photo
@@ -162,8 +164,8 @@ def test_depth_makes_no_difference_to_colours(network, cat):
 def test_everything_else_of_a_photo_is_kept(network, cat):
     alpha = cat.T[: cat.shape[0], : cat.shape[1]]
     alpha = np.ascontiguousarray(np.resize(alpha, cat.shape))
-    result = network.colorize(Photo(cat, alpha, b"icc", b"exif"))
-    assert result.icc == b"icc" and result.exif == b"exif"
+    result = network.colorize(Photo(cat, alpha, b"icc", Metadata(b"exif")))
+    assert result.icc == b"icc" and result.metadata.exif == b"exif"
     np.testing.assert_array_equal(result.alpha, alpha)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from colornet.color import gamut
 from colornet.color.ciede2000 import difference
+from colornet.color.colourfulness import colourfulness
 
 METRICS = dict(psnr="dB", ssim="", ciede2000="", colourfulness="", auc="")
 DIFFERENCE = "colourfulness less the true"  # a metric of every prediction, signed
@@ -84,13 +85,6 @@ def _ssim(true, predicted, window=_gaussian, factor=1.0):
 def ssim(true: np.ndarray, predicted: np.ndarray) -> float:
     """SSIM of two uint8 RGB photos `(H, W, 3)`: Wang et al. 2004, mean over the channels."""
     return _ssim(Measured(true), Measured(predicted))
-
-
-def colourfulness(rgb: np.ndarray) -> float:
-    """Hasler and Suesstrunk 2003, M3: of uint8 RGB `(H, W, 3)`, opponent colours signed."""
-    r, g, b = np.moveaxis(rgb.astype(np.float64), -1, 0)
-    rg, yb = r - g, (r + g) / 2 - b
-    return float(np.hypot(rg.std(), yb.std()) + 0.3 * np.hypot(rg.mean(), yb.mean()))
 
 
 def auc(true: np.ndarray, predicted: np.ndarray, weights: np.ndarray | None = None) -> float:

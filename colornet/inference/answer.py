@@ -7,6 +7,7 @@ from colornet.color.hints import Hint
 from colornet.inference import palette as palettes
 from colornet.inference.compose import compose
 from colornet.inference.steering import VIVIDNESS, colour, confidence
+from colornet.photos.history import Step
 from colornet.photos.photo import Photo
 
 ONE_ANSWER = "gives one answer: no vividness, reference, variants, confidence; take colornet"
@@ -18,6 +19,12 @@ def refusal(network):
     """Why a network without bins cannot be steered, a sentence."""
     few = network.answers > 1
     return f"{network.name}: {FEW_ANSWERS.format(network.answers) if few else ONE_ANSWER}"
+
+
+def _told(hint):
+    fields = {name: value for name, value in hint._asdict().items() if value is not None}
+    numbers = (",".join(f"{x:.5g}" for x in np.ravel(value)) for value in fields.values())
+    return "hint " + " ".join(map(" ".join, zip(fields, numbers)))
 
 
 class Answer:
@@ -71,14 +78,22 @@ class Answer:
         palette: np.ndarray | None = None,
         photo: Photo | None = None,
     ) -> Photo:
-        """The photo in colour: its own size, depth, L, alpha, profile and EXIF.
+        """The photo in colour: its own size, depth, L, alpha, profile and metadata.
+
+        Its `step` tells what was done, for the mark that `Photo.save` writes.
 
         Args:
             vividness, palette: as in `Steering`.
             photo: the same one at another size, to be painted in place of it.
         """
-        photo = photo or self.photo
-        return photo._replace(pixels=compose(photo.pixels, self.ab(vividness, palette)))
+        photo, network = photo or self.photo, self._network
+        told = [f"vividness {vividness:g}"] if vividness is not None else []
+        told += ["palette of another photo"] * (palette is not None)
+        told += map(_told, self.hints)
+        return photo._replace(
+            pixels=compose(photo.pixels, self.ab(vividness, palette)),
+            step=Step(photo.sha256, network.name, network.sha256, ", ".join(told)),
+        )
 
     def confidence(self) -> np.ndarray:
         """How sure the network is of each place, float32 `(h, w)` in [0, 1]; raises as `ab`."""

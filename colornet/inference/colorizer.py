@@ -5,12 +5,13 @@ from threading import Lock
 
 import numpy as np
 
+from colornet.checksums import digest
 from colornet.inference import variants
 from colornet.inference.answer import Answer, refusal
 from colornet.inference.inputs import NO_HINTS, network_input
 from colornet.inference.litert import FILE, LiteRTNetwork
 from colornet.inference.steering import Steering
-from colornet.models.releases import released
+from colornet.models.releases import released, trained
 from colornet.photos.photo import Photo
 from colornet.photos.read import Source, as_photo
 
@@ -25,13 +26,14 @@ class Colorizer:
 
     Args:
         network: a Keras model from L to ab, see `models.load`; or a `LiteRTNetwork`.
+        sha256: of the file of a Keras model's weights, for the mark of what it colours; or None.
     """
 
-    def __init__(self, network):
+    def __init__(self, network, sha256: str | None = None):
         if not isinstance(network, LiteRTNetwork):
             from colornet.models.network import Network  # with Keras, which starts slowly
 
-            network = Network(network)
+            network = Network(network, sha256)
         self.network, self.name = network, network.name
         self.takes_hints, self.answers = network.takes_hints, network.answers
         self.has_bins = network.prior is not None
@@ -143,4 +145,4 @@ def load(model: str | os.PathLike = "colornet") -> Colorizer:
         return Colorizer(LiteRTNetwork(file))
     from colornet import models
 
-    return Colorizer(models.load(model))
+    return Colorizer(models.load(model), digest(trained(model)[-1]))

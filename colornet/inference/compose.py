@@ -1,6 +1,5 @@
 """Lightness from the photo, colours from a network."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
@@ -57,7 +56,7 @@ def compose(pixels, ab):
     if height <= step:
         paint(0)
         return result
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cv2.getNumThreads()) as pool:
         for _ in pool.map(paint, range(0, height, step)):
             pass
     return result

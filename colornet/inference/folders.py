@@ -2,23 +2,24 @@
 
 import os
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
 from colornet.errors import PhotoError, say, unforeseen
-from colornet.inference.steering import Steering
-from colornet.photos.photo import SUFFIXES, WRITTEN, Photo, search
+from colornet.inference.order import Order
+from colornet.inference.record import Done, Record
+from colornet.photos.history import now
+from colornet.photos.photo import SUFFIXES, WRITTEN, search
 from colornet.photos.read import read_photo
-from colornet.photos.write import write_photo
 from colornet.storage import NoRoom
 
 
-def _identity(path):
+def identity(path):
     """What tells a file from others whatever its path, or None where there is none."""
     try:
         found = os.stat(path)
@@ -60,10 +61,10 @@ def _targets(sources, photos, out, words):
             pairs[target] = file
     results = [[target, *(_beside(target, word) for word in words)] for target in pairs]
     # So that links and other spellings of a path are seen through.
-    inputs = {_identity(file) for file in pairs.values()} - {None}
+    inputs = {identity(file) for file in pairs.values()} - {None}
     seen = set()
     for target in (target for paths in results for target in paths):
-        if _identity(target) in inputs:
+        if identity(target) in inputs:
             raise PhotoError(f"{target}: is a photo to be coloured; choose another place for -o")
         if target in seen:
             raise PhotoError(f"{target}: two results have the same name; colour the photos apart")
@@ -71,78 +72,64 @@ def _targets(sources, photos, out, words):
     return [*zip(pairs.values(), results)]
 
 
-@dataclass(frozen=True)
-class Order:
-    """What is wanted of each photo.
+class Work:
+    """Photos coloured one by one into their places.
 
-    steering: see `Steering`; hints are for a single photo.
-    variants: how many colourings; those behind the first are named NAME-variant2 and so on.
-    confidence: write NAME-confidence too, white where the network is sure.
-    every_page: of a file with several pictures, not the first alone; those behind it are named
-        NAME-page2 and so on.
-    quality: of JPEG results, 1 to 100.
-    force: colour again where the result is there already.
+    Args:
+        colorizer: a `Colorizer`.
+        order: what is wanted of each.
+        pairs: of photo and the paths of its results.
+        record: a `Record` to which each is added, or None.
     """
 
-    steering: Steering = Steering()
-    variants: int = 1
-    confidence: bool = False
-    every_page: bool = False
-    quality: int = 95
-    force: bool = False
-
-    def __post_init__(self):
-        if not 1 <= self.quality <= 100:
-            raise PhotoError(f"quality {self.quality}: choose one from 1 to 100")
-
-    def words(self):
-        """What the names of the results behind the first one end in."""
-        variants = [f"variant{number}" for number in range(2, self.variants + 1)]
-        return variants + ["confidence"] * self.confidence
-
-    def results(self, colorizer, photo):
-        """The coloured photo, its variants, its confidence map: `Photo`s one by one."""
-        steering = self.steering
-        answers = colorizer.variants(photo, self.variants, steering.hints)
-        for answer in answers:
-            yield answer.paint(steering.vividness, steering.palette)
-        if self.confidence:
-            yield Photo(np.round(answers[0].confidence() * 255).astype(np.uint8))
-
-
-class _Work:
-    """Photos coloured one by one into their places."""
-
-    def __init__(self, colorizer, order, pairs):
-        self.colorizer, self.order = colorizer, order
+    def __init__(self, colorizer, order, pairs, record=None):
+        self.colorizer, self.order, self.record = colorizer, order, record
         self._taken = {target for _, targets in pairs for target in targets}
-        self._inputs = {_identity(file) for file, _ in pairs} - {None}
+        self._inputs = {identity(file) for file, _ in pairs} - {None}
+        self._told = set()
 
-    def _picture(self, file, targets, number=0):
-        """Writes what is wanted of one picture; whether anything was, and its `Photo`."""
-        order = self.order
+    def picture(self, file, targets, number=0):
+        """Writes what is wanted of one picture of a file; whether anything was, and its `Photo`."""
+        started = time.perf_counter()
+        order = replace(self.order, when=self.order.when or now())
         wanted = [target for target in targets if order.force or not os.path.exists(target)]
         for target in targets:
             if target.is_dir():
                 raise PhotoError(f"{target}: is a folder; choose another place for -o")
-            if number and (target in self._taken or _identity(target) in self._inputs):
+            if number and (target in self._taken or identity(target) in self._inputs):
                 raise PhotoError(f"{target}: is of another photo; colour {file} by itself")
         if not wanted and not order.every_page:
             return False, None
         photo = read_photo(file, number=number)
-        results = order.results(self.colorizer, photo) if wanted else ()
-        for target, result in zip(targets, results):
+        if not wanted:
+            return False, photo
+        answers, first, left = order.answers(self.colorizer, photo), None, {}
+        for target, result in zip(targets, order.results(answers)):
+            first = first or result
             if target in wanted:
-                write_photo(target, result, order.quality)
-        return bool(wanted), photo
+                left[target] = order.write(target, result, file)
+                self._tell(target, left[target])
+        if self.record:
+            done = Done(file, number, targets, left, time.perf_counter() - started)
+            self.record.add(done, order, answers, first)
+        return True, photo
+
+    def _tell(self, target, left):
+        """Says once of each format what it does not hold."""
+        kind = target.suffix.lower()
+        new = [name for name in left if (kind, name) not in self._told]
+        self._told.update((kind, name) for name in new)
+        if new:
+            more = " and of the others like it" * (len(self._taken) > 1)
+            say(f"{target}: {kind} does not hold {', '.join(new)}: left out of this{more}")
 
     def _file(self, file, targets):
         """Whether anything was written of a file; tells what there is to be told of it."""
         every_page = self.order.every_page
-        wrote, photo = self._picture(file, targets)
+        wrote, photo = self.picture(file, targets)
         for number in range(1, photo.pictures if every_page else 1):
             pages = [_beside(target, f"page{number + 1}") for target in targets]
-            wrote |= self._picture(file, pages, number)[0]
+            wrote |= self.picture(file, pages, number)[0]
         notes = photo.notes if wrote else ()
         if wrote and photo.pictures > 1 and not every_page:
             notes += (f"the first of {photo.pictures} pictures; --pages all colours each",)
@@ -156,15 +143,19 @@ class _Work:
         try:
             return "done" if self._file(file, targets) else "kept", targets[0]
         except PhotoError as error:
-            say(error)
+            line = str(error)
         except NoRoom:
             raise
         except Exception as error:  # one photo must not cost the others
-            say(f"{file}: {unforeseen(error)}")
+            line = f"{file}: {unforeseen(error)}"
+        say(line)
+        if self.record:
+            self.record.add_error(file, line)
         return "failed", file
 
 
-def _make_folder(folder):
+def make_folder(folder):
+    """Makes a folder that can be written into, or raises PhotoError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -175,7 +166,7 @@ def _make_folder(folder):
         ) from None
 
 
-def colorize_files(colorizer, sources, out, order=Order()):
+def colorize_files(colorizer, sources, out, order=Order(), record=None):
     """Colours photo files into a file or a folder.
 
     A folder's results keep the names and subfolders of its photos. Whatever goes wrong with one
@@ -187,6 +178,7 @@ def colorize_files(colorizer, sources, out, order=Order()):
         sources: files and folders.
         out: a photo file for one photo, else a folder.
         order: what is wanted of each.
+        record: a file to which a line in JSON is added for each as it is done, see `record`.
 
     Returns:
         A dict of lists of paths, `done`, `kept` (there already) and `failed`, folders too.
@@ -207,12 +199,13 @@ def colorize_files(colorizer, sources, out, order=Order()):
         raise PhotoError(f"{sources[0]}: {there}; looked for {', '.join(SUFFIXES)}")
     if order.steering.hints and len(pairs) > 1:
         raise PhotoError(f"{sources[0]}: hints are for one photo, here are {len(pairs)}")
-    _make_folder(Path(out).parent if pairs[0][1][0] == Path(out) else Path(out))
+    make_folder(Path(out).parent if pairs[0][1][0] == Path(out) else Path(out))
     report = dict(done=[], kept=[], failed=[])
     for name, line in found.unopened:
         say(line)
         report["failed"].append(Path(name))
-    work = _Work(colorizer, order, pairs)
+    record = Record(record, out) if record else None
+    work = Work(colorizer, order, pairs, record)
     # Side by side, so that one photo is read or written while another is coloured.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         try:

@@ -1,11 +1,12 @@
 """A released network without Keras: in LiteRT's form it answers before Keras would have started."""
 
-import os
 from pathlib import Path
 
+import cv2
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
+from colornet.checksums import digest
 from colornet.quiet import silent
 
 FILE = "light.tflite"  # in the folder of a release; `export.converters.save_quick` makes it
@@ -19,13 +20,13 @@ class LiteRTNetwork:
     def __init__(self, file):
         try:
             with silent():  # it tells which of its own parts it uses
-                interpreter = Interpreter(str(file), num_threads=os.cpu_count())
+                interpreter = Interpreter(str(file), num_threads=cv2.getNumThreads())
                 self._run = interpreter.get_signature_runner()
                 self.prior = self._run(x=np.zeros((1, 32, 32, 4), np.float32))["prior"]
         except ValueError as error:
             reason = str(error).strip().split("\n")[0][:200]
             raise ValueError(f"{file}: cannot be loaded ({reason}); fetch it again") from None
-        self.name = Path(file).parent.name
+        self.name, self.sha256 = Path(file).parent.name, digest(file)
 
     def run(self, x):
         """Logits `(N, H / 4, W / 4, 261)` of a batch, see `Network.run`, and None."""

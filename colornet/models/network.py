@@ -16,11 +16,12 @@ class Network:
     answers: how many it gives to a photo, where it has no bins.
     own_answer: whether its own ab is its answer; else that is read off the bins, vivid to a degree.
     logits: the part of it that gives logits over the bins, a Keras model; None without bins.
+    sha256: of the file of its weights, in hexadecimal, or None.
     """
 
-    def __init__(self, model: keras.Model):
+    def __init__(self, model: keras.Model, sha256: str | None = None):
         layers = model.layers
-        self._model, self.name = model, model.name
+        self._model, self.name, self.sha256 = model, model.name, sha256
         self.size = None if None in model.input_shape[1:3] else tuple(model.input_shape[1:3])
         self.takes_hints = any(isinstance(layer, Inputs) for layer in layers)
         self._mean = next((layer for layer in layers if isinstance(layer, MeanColour)), None)

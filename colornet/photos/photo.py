@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from colornet.errors import PhotoError
+from colornet.photos.history import Step
+from colornet.photos.metadata import Metadata
 
 WRITTEN = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 SUFFIXES = (*WRITTEN, ".gif", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".jpx")
@@ -20,27 +22,27 @@ class Photo(NamedTuple):
     pixels: uint8 or uint16 `(H, W)` grey or `(H, W, 3)` sRGB, upright.
     alpha: `(H, W)` of the same dtype, or None.
     icc: the file's RGB colour profile as bytes, or None; the pixels are sRGB all the same.
-    exif: the file's EXIF block as bytes, orientation taken out, or None.
-    dpi: dots an inch across and down, as the file says, or None.
-    comment: a JPEG's, bytes, or None.
+    metadata: what the file says of itself.
     notes: what a person should be told of it, sentences without a full stop.
     pictures: how many the file holds.
+    sha256: of the file, in hexadecimal; None where it is of none.
+    step: what was done to it since, which `save` writes into the new file; None for nothing.
     """
 
     pixels: np.ndarray
     alpha: np.ndarray | None = None
     icc: bytes | None = None
-    exif: bytes | None = None
-    dpi: tuple | None = None
-    comment: bytes | None = None
+    metadata: Metadata = Metadata()
     notes: tuple = ()
     pictures: int = 1
+    sha256: str | None = None
+    step: Step | None = None
 
-    def save(self, path: str | os.PathLike, quality: int = 95):
+    def save(self, path: str | os.PathLike, quality: int = 95, mark: bool = True) -> list[str]:
         """Writes the photo, see `write.write_photo`."""
         from colornet.photos.write import write_photo
 
-        write_photo(path, self, quality)
+        return write_photo(path, self, quality, mark)
 
 
 class Found(NamedTuple):
@@ -89,7 +91,7 @@ def search(sources):
                     suffix = file.suffix.lower()
                     if suffix not in SUFFIXES:
                         others[suffix or "without suffix"] += 1
-                    elif _is_special(file):
+                    elif is_special(file):
                         others["special file"] += 1
                     else:
                         photos[file] = file.relative_to(source).as_posix()
@@ -100,7 +102,8 @@ def search(sources):
     return Found(sorted(photos.items()), unopened, others)
 
 
-def _is_special(file):
+def is_special(file: Path) -> bool:
+    """Whether it is a pipe, a device or the like."""
     # A pipe would be waited for.
     try:
         return not stat.S_ISREG(file.stat().st_mode)

@@ -1,5 +1,6 @@
 """Photo files to arrays: every format, depth and channel count people bring."""
 
+import hashlib
 import io
 import logging
 import math
@@ -12,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from colornet.errors import PhotoError, Unsupported, reason
-from colornet.photos import jpeg, profiles, tiff
+from colornet.photos import jpeg, metadata, profiles, tiff
 from colornet.photos.photo import Photo
 
 # Pillow's names of the formats by how their files begin.
@@ -22,14 +23,8 @@ STARTS |= dict.fromkeys(tiff.STARTS, "TIFF")
 BRANDS = dict(avif="AVIF", avis="AVIF", heic="HEIF", heix="HEIF", hevc="HEIF", hevx="HEIF")
 BRANDS |= dict(heim="HEIF", heis="HEIF", mif1="HEIF", msf1="HEIF")
 NAMED = "JPEG, PNG, WebP, TIFF, BMP, GIF, JPEG 2000, AVIF or HEIC"
+PROFILE_BOX = b"colr", b"\2"
 MAX_PIXELS = 500_000_000
-ORIENTATION = 0x0112  # EXIF tag
-# Tags that say how the pixels lie in the file, with the profile, and XMP, which may hold a second
-# orientation: true of the photo that was read, not of the one written.
-STORAGE = [254, 255, 256, 257, 258, 259, 262, 266, 273, ORIENTATION, 277, 278, 279, 280, 281, 284]
-STORAGE += [292, 293, 317, 320, 322, 323, 324, 325, 330, 332, 338, 339, 340, 341, 347, 512, 513]
-STORAGE += [514, 529, 530, 531, 532, 700, 33723, 34377, 34675]
-PNG_EXIF = (b"eXIf", b"profile type exif", b"com.adobe.xmp")  # what tells of EXIF in a PNG
 Image.MAX_IMAGE_PIXELS = None  # replaced by the check against MAX_PIXELS below
 # What matters of what libraries say of a file is raised, and told in a line of ours.
 warnings.filterwarnings("ignore", module=r"PIL\.|tifffile")
@@ -68,40 +63,6 @@ def _pictures(image):
         return 1
 
 
-def _exif(kind, data, image):
-    """Orientation and EXIF block of a file, without what tells how the pixels lie, or None."""
-    orientation = 1
-    if kind == "PNG" and not any(mark in data for mark in PNG_EXIF):
-        return orientation, None  # Pillow would decode it all to be sure
-    try:
-        exif = Image.Exif() if kind == "TIFF" else image.getexif()
-        if kind == "TIFF":
-            exif.load(data)  # an EXIF block is a TIFF file without a picture
-        orientation = exif.get(ORIENTATION, 1)
-        for tag in STORAGE:
-            exif.pop(tag, None)
-        return orientation, exif.tobytes() if len(exif) else None
-    # Cut off, or entries that contradict their own types: the photo is whole without them.
-    except Exception:
-        return orientation, None
-
-
-def _dpi(exif, image):
-    """Dots an inch across and down, by Pillow's image or else by the EXIF block of a TIFF."""
-    if image is not None:
-        found = image.info.get("dpi")
-    else:
-        tags = Image.Exif()
-        tags.load(exif or b"")
-        inches = {2: 1, 3: 2.54}.get(tags.get(0x0128, 2))
-        found = inches and [inches * tags.get(tag, 0) for tag in (0x011A, 0x011B)]
-    try:
-        sides = tuple(float(side) for side in found)
-        return sides if len(sides) == 2 and 1 <= min(sides) and max(sides) < 1e5 else None
-    except (TypeError, ValueError, ZeroDivisionError):  # none, or of no sense
-        return None
-
-
 def _split(pixels, alpha):
     """Colours and alpha of `(H, W)` or `(H, W, channels)`, alpha being the last channel."""
     colours, alpha = (pixels[..., :-1], pixels[..., -1]) if alpha else (pixels, None)
@@ -131,9 +92,9 @@ def _decode(kind, data, image):
 def _profile(kind, data, image):
     if kind != "JPEG2000":
         return image.info.get("icc_profile")
-    at = data.find(b"colr\2")  # the box of a profile, which Pillow passes over
-    size = int.from_bytes(data[at - 4 : at]) if at > 4 else 0
-    return data[at + 7 : at - 4 + size] if size > 7 else None
+    # In a box that Pillow passes over.
+    profiles = (body[3:] for box, body in metadata.boxes(data) if (box, body[:1]) == PROFILE_BOX)
+    return next(profiles, None)
 
 
 def _upright(pixels, orientation):
@@ -148,8 +109,8 @@ def _read(kind, data, number, check, short):
     `short` as in `read_photo`."""
     image = None
     if kind == "TIFF":
-        pixels, alpha, icc, orientation, bits, pictures = tiff.read(data, number, check)
-        _, exif = _exif(kind, data, None)
+        pixels, alpha, icc, orientation, bits, pictures, tags = tiff.read(data, number, check)
+        known, _ = metadata.read(kind, data, None, tags)
     else:
         if kind == "JPEG":
             data += jpeg.END  # one that lacks no more than this is whole
@@ -166,18 +127,17 @@ def _read(kind, data, number, check, short):
         bits = 1 if image.mode == "1" else 8
         pixels, alpha = _decode(kind, data, image)
         icc = _profile(kind, data, image)
-        orientation, exif = _exif(kind, data, image)
-    dpi = _dpi(exif, image)
+        known, orientation = metadata.read(kind, data, image, {})
     notes = ["1 bit: black and white take no colour; scan it in grey"] if bits == 1 else []
-    pixels, icc, note = profiles.to_srgb(pixels, icc)
+    pixels, icc, of_profile = profiles.to_srgb(pixels, icc)
+    pixels = _upright(pixels, orientation)
+    known, of_exif = metadata.upright(known, orientation, *pixels.shape[1::-1])
     return Photo(
-        _upright(pixels, orientation),
+        pixels,
         None if alpha is None else _upright(alpha, orientation),
         icc,
-        exif,
-        dpi[::-1] if dpi and orientation in (5, 6, 7, 8) else dpi,
-        None if image is None else image.info.get("comment"),
-        (*notes, note) if note else tuple(notes),
+        known,
+        (*notes, *filter(None, (of_profile, of_exif))),
         pictures,
     )
 
@@ -185,7 +145,7 @@ def _read(kind, data, number, check, short):
 def read_photo(
     path: str | os.PathLike, most: int | None = None, number: int = 0, short: int | None = None
 ) -> Photo:
-    """A photo file as a `Photo`: upright, sRGB; depth, alpha, profile, EXIF and dots an inch stay.
+    """A photo file as a `Photo`: upright, sRGB; depth, alpha, profile and `Metadata` stay.
 
     JPEG, PNG, WebP, TIFF, BMP, GIF, JPEG 2000, AVIF, and HEIC where pillow-heif is installed; 1 to
     16 bits; grey, palette, RGB, CMYK; with alpha. A colour profile is followed, see `profiles`.
@@ -217,7 +177,8 @@ def read_photo(
             raise PhotoError(f"{path}: {size} is over {limit} megapixels; make it smaller first")
 
     try:
-        return _read(kind, data, number, check, short)
+        photo = _read(kind, data, number, check, short)
+        return photo._replace(sha256=hashlib.sha256(data).hexdigest())
     except PhotoError:
         raise
     except ModuleNotFoundError as error:

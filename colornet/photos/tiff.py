@@ -9,6 +9,7 @@ import tifffile
 
 from colornet.errors import Unsupported
 from colornet.photos import jpeg
+from colornet.photos.metadata import TAGS
 
 STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 CHANNELS = dict(MINISWHITE=1, MINISBLACK=1, PALETTE=1, RGB=3, YCBCR=3, SEPARATED=4)
@@ -30,6 +31,7 @@ class Picture(NamedTuple):
     orientation: as of EXIF, not applied.
     bits: a sample, in the file.
     pictures: how many there are in the file, previews not counted.
+    tags: the bytes of those that hold XMP and IPTC, by number.
     """
 
     pixels: np.ndarray
@@ -38,6 +40,7 @@ class Picture(NamedTuple):
     orientation: int
     bits: int
     pictures: int
+    tags: dict
 
 
 def read(data, number, check):
@@ -60,7 +63,10 @@ def read(data, number, check):
         _check_segments(page, data)
         pixels, alpha = _decode(page, kind, bits)
         icc, orientation = (page.tags.valueof(tag) for tag in (34675, 274))
-        return Picture(pixels, alpha, icc and bytes(icc), orientation or 1, bits, len(pages))
+        tags = {}
+        for tag in filter(None, (page.tags.get(number) for number in TAGS.values())):
+            tags[tag.code] = data[tag.valueoffset : tag.valueoffset + tag.valuebytecount]
+        return Picture(pixels, alpha, icc and bytes(icc), orientation or 1, bits, len(pages), tags)
 
 
 def _kind(page):

@@ -16,11 +16,14 @@ import numpy as np
 from av.filter import Graph
 from tqdm import tqdm
 
+from colornet.checksums import digest
 from colornet.inference.colorizer import Colorizer
 from colornet.inference.compose import compose
 from colornet.inference.inputs import working_size
+from colornet.photos.history import Step, marked
 from colornet.photos.photo import Photo
 from colornet.storage import AnyPath, atomic
+from colornet.video.marks import add_xmp, xmp_of_film
 from colornet.video.steady import CHUNK, steadied
 from colornet.video.streams import Carried, is_cover, new_film, open_film
 
@@ -268,11 +271,30 @@ class FilmOrder:
     vividness: as in `Steering`.
     steady: hold colours still in time, see `steadied`; else each frame is on its own.
     force: replace a result that is there.
+    mark: write into it that its colours are a network's, see `history`.
+    credentials: `credentials.Credentials` to sign it by, or None.
     """
 
     vividness: float | None = None
     steady: bool = True
     force: bool = False
+    mark: bool = True
+    credentials: object = None
+
+
+def _mark(source, target, colorizer, order):
+    """Adds XMP to an mp4 file, what the film's own says and the mark of this step; signs it."""
+    packet = xmp_of_film(source)
+    if order.mark:
+        network = colorizer.network
+        told = [f"vividness {order.vividness:g}"] if order.vividness is not None else []
+        told += ["held steady"] if order.steady else ["each frame by itself"]
+        step = Step(digest(source), network.name, network.sha256, ", ".join(told))
+        packet, _ = marked(packet, step)
+    if packet:
+        add_xmp(target, packet)
+    if order.credentials:
+        order.credentials.sign(target, source)
 
 
 def colorize_video(
@@ -313,6 +335,7 @@ def colorize_video(
     with film, atomic(target) as temporary:
         try:
             number, left = _colour(colorizer, film, source, temporary, order)
+            _mark(source, temporary, colorizer, order)
         except (OSError, av.FFmpegError) as error:
             reason = error.strerror or error
             if isinstance(error, OSError) and str(error.filename).endswith(str(temporary)):

@@ -254,7 +254,7 @@ def build(colorizer):
             if photo.alpha is not None:
                 raise gr.Error("JPEG cannot hold transparency, which this photo has; choose PNG.")
             colour = eight_bits(colour)
-        result = Photo(colour, photo.alpha, photo.icc, photo.exif)
+        result = photo._replace(pixels=colour)
         name = f"{Path(state['path']).stem}-coloured{'.png' if kind == 'PNG' else '.jpg'}"
         path = beside(state["path"], name)
         try:

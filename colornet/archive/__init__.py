@@ -1,0 +1,1 @@
+"""Folders of millions of photos, coloured by processes that share nothing."""
