@@ -13,7 +13,7 @@ RUN ?= runs/encoder_decoder
 PREPARED ?= data/prepared
 EPOCHS ?= 30
 
-.PHONY: demo test lint quick notebooks web reproduce bench clean
+.PHONY: demo test lint quick notebooks web site reproduce bench clean
 
 demo: .venv/light
 	$(BIN)/python -m colornet demo --output outputs
@@ -37,6 +37,11 @@ notebooks: .venv/dev
 # The page to upload photos to, on http://127.0.0.1:7860
 web: .venv/web
 	$(BIN)/python -m colornet serve
+
+# The page as static files, for any host: the network runs in the browser
+SITE ?= build/site
+site: .venv/site
+	$(BIN)/python -m colornet site -o $(SITE)
 
 # The paper's whole protocol on a folder of photos: make reproduce DATA=folder
 reproduce: .venv/train
@@ -66,9 +71,13 @@ bench: .venv/dev
 	$(INSTALL) -e '.[web]'
 	touch $@ .venv/light
 
+.venv/site: .venv/bin/python pyproject.toml setup.py constraints.txt
+	command -v npm > /dev/null && $(INSTALL) -e . || $(INSTALL) -e '.[site]'
+	touch $@ .venv/light
+
 .venv/dev: .venv/bin/python pyproject.toml setup.py constraints.txt
 	$(INSTALL) -e '.[dev]'
-	touch $@ .venv/light .venv/train .venv/web
+	touch $@ .venv/light .venv/train .venv/web .venv/site
 
 clean:
 	rm -rf .venv build outputs

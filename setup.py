@@ -5,5 +5,8 @@ from setuptools import find_packages, setup
 setup(
     packages=[*find_packages(include=["colornet", "colornet.*"]), "colornet.saved_models"],
     package_dir={"colornet.saved_models": "saved_models"},
-    package_data={"colornet": ["**/*.md", "**/*.webp"], "colornet.saved_models": ["*/*"]},
+    package_data={
+        "colornet": ["**/*.md", "**/*.webp", "web/static/**/*", "web/*.json"],
+        "colornet.saved_models": ["*/*"],
+    },
 )

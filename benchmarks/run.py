@@ -23,7 +23,7 @@ start-up included; *loaded*: without it. A film in black and white has no true c
 Beside these: `loader.py` (training) and `network.py` (beside SIGGRAPH17's shape), each with its
 `--help`. How good the colours are: [results](../docs/results.md).
 """
-TOOLS = "tensorflow keras ai-edge-litert onnxruntime gradio opencv-python-headless pillow av numpy"
+TOOLS = "tensorflow keras ai-edge-litert onnxruntime fastapi opencv-python-headless pillow av numpy"
 PARTS = (
     ("Photos of 1 to 100 megapixels, and folders", "colorize.py", []),
     ("Films", "video.py", sys.argv[1:]),

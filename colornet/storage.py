@@ -43,7 +43,7 @@ TEMPORARY = re.compile(r"\.tmp[0-9a-f]{8}\..*")  # of `atomic`
 
 
 def sweep(folder: AnyPath) -> None:
-    """Takes away what killed processes had begun to write; for a folder where nothing else writes."""
+    """Takes away what killed processes had begun to write, where nothing else writes."""
     for inside, _, names in os.walk(folder):
         for name in filter(TEMPORARY.fullmatch, names):
             Path(inside, name).unlink(missing_ok=True)

@@ -13,10 +13,13 @@ import numpy as np
 import pytest
 
 from colornet import models
+from colornet.color.lab import luma
 from colornet.data import samples
 from colornet.data.prepare import prepare
 from colornet.inference.colorizer import Colorizer
 from colornet.inference.steering import Steering
+from colornet.photos.photo import Photo
+from colornet.photos.write import write_photo
 from colornet.training.train import train
 
 # Seconds an epoch, not minutes.
@@ -69,6 +72,14 @@ def start(*arguments, **environment):
 def limited(size):
     """In a child: no file may become larger than `size` bytes."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+@pytest.fixture(scope="module")
+def one_moment():
+    """The time that marks tell stands still, so that results are the same to the byte."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOURCE_DATE_EPOCH", "1790000000")
+        yield
 
 
 @pytest.fixture
@@ -128,3 +139,39 @@ def beginner(prepared, tmp_path_factory):
     keras.utils.set_random_seed(0)
     options = dict(options=SMALL["colornet"], size=64)
     return train(prepared, tmp_path_factory.mktemp("runs") / "none", epochs=0, **options)
+
+
+@pytest.fixture(scope="session")
+def url(tmp_path_factory):
+    """The page's address, on a server of its own."""
+    served = pytest.importorskip("served").served
+    with served(tmp_path_factory.mktemp("server")) as server:
+        yield server.url + "/"
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with pytest.importorskip("visits").chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def visit(browser, url):
+    """A function that gives a visitor at the page; see `visits.visiting`."""
+    with pytest.importorskip("visits").visiting(browser, url) as visitor:
+        yield visitor
+
+
+@pytest.fixture(scope="session")
+def grey_photos(tmp_path_factory):
+    """Grey photos, by name: one larger than the screen, three small."""
+    folder, found = tmp_path_factory.mktemp("photos"), {}
+    grey = luma(samples.sample("coffee"))
+    large = np.repeat(np.repeat(grey, 4, axis=0), 4, axis=1)[400:1300]
+    for name, pixels in dict(large=large, coffee=grey).items():
+        found[name] = folder / f"old {name}.png"
+        write_photo(found[name], Photo(pixels))
+    for name in ("astronaut", "chelsea"):
+        found[name] = folder / f"{name}.jpg"
+        write_photo(found[name], Photo(luma(samples.sample(name))))
+    return found

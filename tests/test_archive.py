@@ -27,6 +27,7 @@ from colornet.errors import PhotoError
 from colornet.inference.colorizer import load
 from colornet.photos.read import read_photo
 
+pytestmark = pytest.mark.usefixtures("one_moment")
 NUMBER = 18  # photos in a folder that is killed
 VARYING = ("seconds", "photo", "out", "results")  # of what is told: it names the folders
 
@@ -60,14 +61,6 @@ def told(folder):
         for key in VARYING:
             record.pop(key, None)
     return records
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_moment():
-    """The time that marks tell, so that results are the same to the byte."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SOURCE_DATE_EPOCH", "1790000000")
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from PIL import Image
 import colornet
 import colornet.color.lab
 from colornet.__main__ import main
-from colornet.color.bins import expectation
+from colornet.color.bins import centres, expectation
 from colornet.color.lab import luma
 from colornet.data.samples import sample
 from colornet.inference.colorizer import Colorizer
@@ -134,6 +134,49 @@ def test_likely_colours_are_unlike_each_other_and_can_be_told(model, file):
         assert np.hypot(*(ab[row, column] - hint.ab)) < np.hypot(*(plain - hint.ab))
     with pytest.raises(ValueError, match="500,80: lies outside the photo of 451x300"):
         model.predict(file).likely(500, 80)
+
+
+def test_likely_colours_of_every_place_are_those_of_each(model, file):
+    answer = model.predict(file)
+    everywhere, (h, w) = answer.likely_everywhere(5), answer.ab().shape[:2]
+    assert everywhere.shape == (h, w, 5, 2) and everywhere.dtype == np.float32
+    for row, column in ((0, 0), (h // 2, w // 3), (h - 1, w - 1)):
+        x, y = (column + 0.5) * 451 / w, (row + 0.5) * 300 / h
+        found = [hint.ab for hint in answer.likely(x, y, 5)]
+        np.testing.assert_array_equal(everywhere[row, column], found)
+    # By hand, at one place: down the list, what is like an earlier one left out.
+    found, chances = [], answer._logits[h // 2, w // 3]
+    for i in np.argsort(-chances, kind="stable"):
+        if all(np.hypot(*(centres()[i] - other)) > 15 for other in found):
+            found.append(centres()[i])
+    np.testing.assert_allclose(everywhere[h // 2, w // 3], found[:5])
+    many = answer.likely_everywhere(200)
+    few = np.isnan(many[h // 2, w // 3]).all(axis=-1)
+    assert few.sum() == 200 - len(found) and not few[: len(found)].any()
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_reach_leaves_what_is_far_as_it_was(model, file, count):
+    def answers(*hints):
+        return np.stack([one.ab(0.7) for one in model.variants(file, count, hints)])
+
+    plain, whole, near = answers(), answers(HINT), answers((*HINT, 0.05))
+    h, w = plain.shape[1:3]
+    y, x = (np.arange(h) + 0.5) * 300 / h, (np.arange(w) + 0.5) * 451 / w
+    away = np.hypot(y[:, None] - HINT[1], x - HINT[0]) / 451
+    np.testing.assert_array_equal(near[:, away > 0.5], plain[:, away > 0.5])
+    assert np.abs(whole - plain)[:, away > 0.5].max() > 1
+    changed = np.hypot(*np.moveaxis(near - plain, -1, 0))[0]
+    assert changed[away < 0.02].mean() > 5 > changed[away > 0.15].max()
+    # One hint without a reach, and all spread as the network takes them.
+    other = (300, 200, "#3060ff")
+    np.testing.assert_array_equal(answers((*HINT, 0.05), other), answers(HINT, other))
+
+
+def test_a_reach_holds_for_a_network_without_bins(file):
+    colorizer = Colorizer(tiny("user_guided"))
+    plain, near = (colorizer.predict(file, hints).ab() for hints in ((), [(*HINT, 0.03)]))
+    assert np.array_equal(near[-1, -1], plain[-1, -1]) and not np.array_equal(near, plain)
 
 
 def test_threads_share_a_colorizer(model, file):

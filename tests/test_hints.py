@@ -6,7 +6,7 @@ import pytest
 from skimage.color import rgb2lab
 
 from colornet.color import lab
-from colornet.color.hints import parse, plant, read_hints, reveal
+from colornet.color.hints import Hint, as_hint, parse, plant, read_hints, reveal, spread
 from colornet.data import augment
 from colornet.data.augment import random_hints
 
@@ -37,7 +37,8 @@ BAD = [
     "", "red", "1,2", "1,2,", "1,2,red", "1,2,c03028", "1,2,#c0302", "1,2,#c030288", "1,2,#c0302g",
     "1,2,#fff", "-1,2,#c03028", "1,-2,#c03028", "1 2 #c03028", "1;2;#c03028", "1,2,3,#c03028",
     "nan,2,#c03028", "inf,2,#c03028", "1e3,2,#c03028", ".,2,#c03028", "1,2,#c03028 # the door",
-    "1,2,#c03028\n3,4,#c03028", "0x1,2,#c03028", "1,2,# c03028",
+    "1,2,#c03028\n3,4,#c03028", "0x1,2,#c03028", "1,2,# c03028", "1,2,#c03028,", "1,2,#c03028,far",
+    "1,2,#c03028,nan", "1,2,#c03028,-0.1", "1,2,#c03028,0.1,0.2",
 ]  # fmt: skip
 
 
@@ -48,10 +49,36 @@ def test_other_forms_are_refused_in_one_line(text):
     assert "\n" not in str(error.value) and repr(text.strip()) in str(error.value)
 
 
+@pytest.mark.parametrize("text, reach", [("0.25", 0.25), (" .1 ", 0.1), ("1", 1)])
+def test_reach_as_typed(text, reach):
+    hint = parse(f"120,80,#c03028,{text}")
+    assert hint == parse("120,80,#c03028")._replace(reach=reach)
+    assert as_hint((120, 80, "#c03028", reach)) == hint
+    assert as_hint((120, 80, "#c03028", None)) == parse("120,80,#c03028")
+
+
+@pytest.mark.parametrize("reach", ["0", "0.0", "1.01", "20"])
+def test_reach_out_of_range(reach):
+    with pytest.raises(ValueError, match="above 0, up to 1"):
+        parse(f"1,2,#c03028,{reach}")
+
+
+def test_reach_is_a_bell_around_the_nearest_hint():
+    hints = [Hint(30, 10, (0, 0), 0.1), Hint(90, 55, (0, 0), 0.3)]
+    share = spread(hints, 60, 100, (12, 20))
+    assert share.shape == (12, 20, 1) and share.dtype == np.float32
+    for row in range(12):
+        for column in range(20):
+            x, y = (column + 0.5) * 5, (row + 0.5) * 5
+            near = np.hypot(x - 30, y - 10) / 10, np.hypot(x - 90, y - 55) / 30
+            wanted = max(np.exp(-(d**2)) for d in near)
+            assert share[row, column, 0] == pytest.approx(wanted, abs=1e-6)
+
+
 def test_hint_file(tmp_path):
     file = tmp_path / "hints.txt"
-    file.write_text("# the roof\n10,20,#c03028\n\n   \n  # the sky\n 30.5,0,#3060ff\r\n")
-    assert read_hints(file) == [parse("10,20,#c03028"), parse("30.5,0,#3060ff")]
+    file.write_text("# the roof\n10,20,#c03028\n\n   \n  # the sky\n 30.5,0,#3060ff,0.2\r\n")
+    assert read_hints(file) == [parse("10,20,#c03028"), parse("30.5,0,#3060ff,0.2")]
     file.write_text("# nothing yet\n")
     assert read_hints(str(file)) == []
 

@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 LIGHT = """
 import sys
 
-ABSENT = "tensorflow keras jax torch h5py matplotlib skimage scipy av gradio onnx tf2onnx IPython"
+ABSENT = "tensorflow keras jax torch h5py matplotlib skimage scipy av fastapi onnx tf2onnx IPython"
 
 
 class Finder:
@@ -71,10 +71,12 @@ def installed(tmp_path_factory):
 def test_a_wheel_holds_all_that_a_clone_holds(installed):
     modules = [path.relative_to(ROOT) for path in (ROOT / "colornet").rglob("*.py")]
     photos = [path.relative_to(ROOT) for path in (ROOT / "colornet").rglob("*.webp")]
+    page = [p.relative_to(ROOT) for p in (ROOT / "colornet/web/static").rglob("*") if p.is_file()]
+    page += [path.relative_to(ROOT) for path in (ROOT / "colornet/web").glob("*.json")]
     releases = [path.relative_to(ROOT) for path in (ROOT / "saved_models").glob("*/*")]
     assert len(photos) == len(TILED)
     assert {path.suffix for path in releases} >= {".h5", ".tflite", ".npy", ".json", ".md"}
-    held = modules + photos + [Path("colornet") / path for path in releases]
+    held = modules + photos + page + [Path("colornet") / path for path in releases]
     assert [path for path in held if not (installed / path).is_file()] == []
     assert not (installed / "tests").exists() and not (installed / "saved_models").exists()
 

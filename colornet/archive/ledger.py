@@ -30,8 +30,8 @@ def batches(rows: Iterable, size: int) -> Iterator[list]:
 class Ledger:
     """The rows of the files of one archive.
 
-    States: `new`, found just now; `waiting`; `done`; `passed` (in colour already); `copied` (a sidecar); `kept` (a result
-    that was there before the archive was begun); `failed`.
+    States: `new`, found just now; `waiting`; `done`; `passed` (in colour already); `copied` (a
+    sidecar); `kept` (its result was there before); `failed`.
 
     Args:
         path: of the ledger's file.

@@ -16,40 +16,47 @@ class Hint(NamedTuple):
 
     x, y: from the photo's left and top edge, in its pixels.
     ab: Lab units; the lightness of a hinted colour is of no account, the photo keeps its own.
+    reach: how far it spreads, a radius as a share of the photo's longer side; None for as far as
+        the network takes it.
     """
 
     x: float
     y: float
     ab: tuple[float, float]
+    reach: float | None = None
 
 
 def parse(text: str) -> Hint:
-    """A `Hint` from "x,y,#rrggbb".
+    """A `Hint` from "x,y,#rrggbb" or "x,y,#rrggbb,reach".
 
     Raises:
-        ValueError: another form.
+        ValueError: another form, or a reach that is not above 0 and up to 1.
     """
-    found = re.fullmatch(r"\s*(\d+\.?\d*)\s*,\s*(\d+\.?\d*)\s*,\s*#([0-9a-fA-F]{6})\s*", text)
+    number = r"\s*(\d+\.?\d*|\.\d+)\s*"
+    found = re.fullmatch(rf"{number},{number},\s*#([0-9a-fA-F]{{6}})\s*(?:,{number})?", text)
     if not found:
         raise ValueError(f"hint {text.strip()!r}: give it as x,y,#rrggbb, such as 120,80,#c03028")
-    x, y, colour = found.groups()
+    x, y, colour, reach = found.groups()
+    if reach is not None and not 0 < float(reach) <= 1:
+        raise ValueError(f"hint {text.strip()!r}: choose a reach above 0, up to 1")
     rgb = np.array([int(colour[i : i + 2], 16) for i in (0, 2, 4)], np.float32) / 255
-    return Hint(float(x), float(y), tuple(np.asarray(lab.rgb_to_lab(rgb))[1:].tolist()))
+    ab = tuple(np.asarray(lab.rgb_to_lab(rgb))[1:].tolist())
+    return Hint(float(x), float(y), ab, reach and float(reach))
 
 
 def as_hint(told: Hint | str | tuple) -> Hint:
-    """A `Hint` of a `Hint`, of "x,y,#rrggbb" or of `(x, y, "#rrggbb")`.
+    """A `Hint` of a `Hint`, of text as `parse` takes it, or of `(x, y, "#rrggbb"[, reach])`.
 
     Raises:
         ValueError: another form.
     """
     if isinstance(told, Hint):
         return told
-    return parse(told if isinstance(told, str) else ",".join(map(str, told)))
+    return parse(told if isinstance(told, str) else ",".join(str(x) for x in told if x is not None))
 
 
 def read_hints(path):
-    """The hints of a text file: one x,y,#rrggbb a line; empty lines and # comments are skipped.
+    """The hints of a text file, one a line as `parse` takes it, empty lines and # comments aside.
 
     Raises:
         ValueError: the file cannot be read, or a line has another form; names file and line.
@@ -66,6 +73,28 @@ def read_hints(path):
             except ValueError as error:
                 raise ValueError(f"{path}, line {number}: {error}") from None
     return hints
+
+
+def spread(hints, height, width, shape):
+    """How much of what hints change is taken at each place of a grid.
+
+    exp(-(d / reach)^2) of the hint that counts most there, d its distance as a share of the photo's
+    longer side.
+
+    Args:
+        hints: `Hint`s, each with a reach.
+        height, width: of the photo, in whose pixels the hints lie.
+        shape: `(h, w)` of the grid, whose places are the centres of its cells.
+
+    Returns:
+        float32 `(h, w, 1)` in [0, 1].
+    """
+    y, x = ((np.arange(n) + 0.5) * side / n for n, side in zip(shape, (height, width)))
+    share = np.zeros(shape, np.float32)
+    for hint in hints:
+        away = np.hypot(y[:, None] - hint.y, x - hint.x) / max(height, width)
+        share = np.maximum(share, np.exp(-((away / hint.reach) ** 2), dtype=np.float32))
+    return share[..., None]
 
 
 def plant(hints, ab, row, column, side):

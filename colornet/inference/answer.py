@@ -2,17 +2,15 @@
 
 import numpy as np
 
-from colornet.color import bins
 from colornet.color.hints import Hint
 from colornet.inference import palette as palettes
 from colornet.inference.compose import compose
-from colornet.inference.steering import VIVIDNESS, colour, confidence
+from colornet.inference.steering import VIVIDNESS, colour, confidence, likeliest
 from colornet.photos.history import Step
 from colornet.photos.photo import Photo
 
 ONE_ANSWER = "gives one answer: no vividness, reference, variants, confidence; take colornet"
 FEW_ANSWERS = "gives up to {} answers: no vividness, reference, confidence; take colornet"
-APART = 15  # ab units between colours that are named as likely
 
 
 def refusal(network):
@@ -113,11 +111,9 @@ class Answer:
         if not (0 <= x < width and 0 <= y < height):
             raise ValueError(f"{x:g},{y:g}: lies outside the photo of {width}x{height}")
         row, column = int(y * logits.shape[0] / height), int(x * logits.shape[1] / width)
-        found = []
-        for i in np.argsort(-logits[row, column]):
-            ab = bins.centres()[i]
-            if all(np.hypot(*(ab - hint.ab)) > APART for hint in found):
-                found.append(Hint(x, y, tuple(ab.tolist())))
-            if len(found) == count:
-                break
-        return found
+        found = likeliest(logits[row, column], count)
+        return [Hint(x, y, tuple(ab)) for ab in found.tolist() if not np.isnan(ab[0])]
+
+    def likely_everywhere(self, count: int = 6) -> np.ndarray:
+        """As `likely`, of each place: ab, float32 `(h, w, count, 2)`, NaN where there are fewer."""
+        return likeliest(self._distribution(), count)

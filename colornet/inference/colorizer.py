@@ -6,6 +6,7 @@ from threading import Lock
 import numpy as np
 
 from colornet.checksums import digest
+from colornet.color.hints import spread
 from colornet.inference import variants
 from colornet.inference.answer import Answer, refusal
 from colornet.inference.inputs import NO_HINTS, network_input
@@ -74,18 +75,28 @@ class Colorizer:
         """
         photo, hints = as_photo(photo), Steering(hints=hints).hints
         self.check(Steering(hints=hints), count)
-        network, x = self.network, network_input(self.network, photo.pixels, hints)
+        x = network_input(self.network, photo.pixels, hints)
+        limited = bool(hints) and all(hint.reach is not None for hint in hints)
+        bare = bare_own = None
         with self._one_at_a_time:
-            if not self.has_bins:
-                found = network.several(x, count) if count > 1 else network.run(x)[1]
-                return [Answer(network, photo, own=ab) for ab in found]
-            logits, own = variants.variants(network, x, count, seed)
-            bare = None
-            if hints:
-                bare = np.concatenate([x[..., :1], np.zeros_like(x[..., 1:])], axis=-1)
-                bare = network.run(bare)[0][0]
-        owns = [None] * count if own is None else own
-        return [Answer(network, photo, *both, hints, bare) for both in zip(logits, owns)]
+            logits, own = self._run(x, count, seed)
+            if limited or hints and self.has_bins:
+                bare, bare_own = self._run(x[..., :1], count if limited else 1, seed)
+        if limited:
+            size = photo.pixels.shape[:2]
+            logits, own = _within(hints, size, bare, logits), _within(hints, size, bare_own, own)
+        if bare is not None:
+            bare = np.broadcast_to(bare, logits.shape)
+        columns = ([None] * count if one is None else one for one in (logits, own, bare))
+        return [Answer(self.network, photo, *two, hints, last) for *two, last in zip(*columns)]
+
+    def _run(self, x, count, seed):
+        """Logits and ab of so many answers, each `(count, h, w, ...)` or None."""
+        if self.has_bins:
+            return variants.variants(self.network, x, count, seed)
+        if count > 1:
+            return None, self.network.several(x, count)
+        return self.network.run(x)
 
     def predict(self, photo: Source, hints=()) -> Answer:
         """The network's answer to a photo. Everything that can be steered is painted from it.
@@ -128,6 +139,13 @@ class Colorizer:
         steering = steering or Steering(**settings)
         self.check(steering)
         return self.predict(photo, steering.hints).paint(steering.vividness, steering.palette)
+
+
+def _within(hints, size, bare, hinted):
+    """What hints change within their reach: answers without and with them, `(count, h, w, ...)`."""
+    if hinted is None:
+        return None
+    return bare + spread(hints, *size, hinted.shape[1:3]) * (hinted - bare)
 
 
 def load(model: str | os.PathLike = "colornet") -> Colorizer:

@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 
 from PIL import Image
 from tqdm import tqdm
@@ -86,7 +87,7 @@ class Work:
         self.colorizer, self.order, self.record = colorizer, order, record
         self._taken = {target for _, targets in pairs for target in targets}
         self._inputs = {identity(file) for file, _ in pairs} - {None}
-        self._told = set()
+        self._told, self._lock = set(), Lock()
 
     def picture(self, file, targets, number=0):
         """Writes what is wanted of one picture of a file; whether anything was, and its `Photo`."""
@@ -108,20 +109,21 @@ class Work:
             first = first or result
             if target in wanted:
                 left[target] = order.write(target, result, file)
-                self._tell(target, left[target])
         if self.record:
             done = Done(file, number, targets, left, time.perf_counter() - started)
             self.record.add(done, order, answers, first)
-        return True, photo
+        return True, photo._replace(notes=(*photo.notes, *self._lost(left)))
 
-    def _tell(self, target, left):
-        """Says once of each format what it does not hold."""
-        kind = target.suffix.lower()
-        new = [name for name in left if (kind, name) not in self._told]
-        self._told.update((kind, name) for name in new)
-        if new:
-            more = " and of the others like it" * (len(self._taken) > 1)
-            say(f"{target}: {kind} does not hold {', '.join(new)}: left out of this{more}")
+    def _lost(self, left):
+        """What results do not hold, a sentence for each format, once; `left` by target."""
+        for target, names in left.items():
+            kind = target.suffix.lower()
+            with self._lock:
+                new = [name for name in names if (kind, name) not in self._told]
+                self._told.update((kind, name) for name in new)
+            if new:
+                more = ", here and in the others like it" * (len(self._taken) > 1)
+                yield f"{kind} does not hold {', '.join(new)}: left out{more}"
 
     def _file(self, file, targets):
         """Whether anything was written of a file; tells what there is to be told of it."""

@@ -8,6 +8,7 @@ import numpy as np
 from colornet.color.hints import Hint
 from colornet.errors import PhotoError
 from colornet.inference.steering import Steering
+from colornet.photos.mark import corner_mark
 from colornet.photos.photo import Photo
 from colornet.photos.write import write_photo
 
@@ -24,6 +25,7 @@ class Order:
     quality: of JPEG results, 1 to 100.
     force: colour again where the result is there already.
     mark: write into each that its colours are a network's, see `history`.
+    corner_mark: write "colours by AI" into the corner of what is coloured.
     when: the time that the mark tells, ISO 8601; None for now.
     credentials: `credentials.Credentials` to sign results by, or None.
     """
@@ -35,6 +37,7 @@ class Order:
     quality: int = 95
     force: bool = False
     mark: bool = True
+    corner_mark: bool = False
     when: str | None = None
     credentials: object = None
 
@@ -58,6 +61,7 @@ class Order:
             photo = answer.paint(steering.vividness, steering.palette)
             told = [photo.step.settings, f"variant {number}" * (number > 1)]
             step = replace(photo.step, when=self.when, settings=", ".join(filter(None, told)))
+            photo = corner_mark(photo) if self.corner_mark else photo
             yield photo._replace(step=step)
         if self.confidence:
             yield Photo(np.round(answers[0].confidence() * 255).astype(np.uint8))
@@ -72,7 +76,7 @@ class Order:
         palette, told = self.steering.palette, dict(vividness=self.steering.vividness)
         told |= dict(hints=[list(hint) for hint in self.steering.hints])
         told |= dict(palette=None if palette is None else np.asarray(palette).tolist())
-        names = ("variants", "confidence", "quality", "mark")
+        names = ("variants", "confidence", "quality", "mark", "corner_mark")
         return told | {name: getattr(self, name) for name in names}
 
     @classmethod

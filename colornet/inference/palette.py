@@ -40,13 +40,13 @@ def palette(pixels):
     return shares / shares.sum()
 
 
-def read_palette(path):
-    """The palette of a photo file.
+def read_palette(path, most=None):
+    """The palette of a photo file of `most` pixels at most, see `read_photo`.
 
     Raises:
         PhotoError: the file cannot be read, or its photo is grey.
     """
-    pixels = read_photo(path).pixels
+    pixels = read_photo(path, most).pixels
     try:
         return palette(pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=-1))
     except ValueError as error:

@@ -9,6 +9,7 @@ from colornet.color.backend import ops_of
 from colornet.color.hints import as_hint
 
 TEMPERATURE = 0.38  # of the vivid end; arXiv 1603.08511, section 2.3
+APART = 15  # ab units between colours that are named as likely
 VIVIDNESS = 0.5  # by default; chosen by figures and by eye, see the model card
 
 
@@ -81,3 +82,25 @@ def confidence(logits):
     logs = ops.log_softmax(logits, axis=-1)
     entropy = -ops.sum(ops.exp(logs) * logs, axis=-1)
     return 1 - entropy / np.log(logits.shape[-1])
+
+
+def likeliest(logits, count):
+    """The likeliest colours of each place, so that each is unlike those before it.
+
+    Args:
+        logits: `(..., 261)`.
+        count: at most so many.
+
+    Returns:
+        ab in Lab units, float32 `(..., count, 2)`, the likeliest first; NaN where there are fewer.
+    """
+    centres = bins.centres()
+    near = np.hypot(*np.moveaxis(centres[:, None] - centres, -1, 0)) <= APART
+    left = np.array(logits, np.float32).reshape(-1, len(centres))
+    found = np.empty((count, len(left), 2), np.float32)
+    for ab in found:
+        best = left.argmax(axis=-1)
+        none = np.take_along_axis(left, best[:, None], axis=-1) == -np.inf
+        ab[:] = np.where(none, np.nan, centres[best])
+        left[near[best]] = -np.inf
+    return np.moveaxis(found, 0, 1).reshape(*logits.shape[:-1], count, 2)

@@ -16,14 +16,12 @@ import numpy as np
 from av.filter import Graph
 from tqdm import tqdm
 
-from colornet.checksums import digest
 from colornet.inference.colorizer import Colorizer
 from colornet.inference.compose import compose
 from colornet.inference.inputs import working_size
-from colornet.photos.history import Step, marked
 from colornet.photos.photo import Photo
 from colornet.storage import AnyPath, atomic
-from colornet.video.marks import add_xmp, xmp_of_film
+from colornet.video.marks import mark_film
 from colornet.video.steady import CHUNK, steadied
 from colornet.video.streams import Carried, is_cover, new_film, open_film
 
@@ -207,7 +205,7 @@ def _new_pictures(pictures, shape, aspect, out):
 def _write(out, work, pictures, reading, carried, waiting):
     """Writes coloured frames, and the packets that wait beside them; returns how many frames."""
     number, before = 0, None
-    for (pts, time_base, pixels), ab in tqdm(work, total=pictures.frames or None, unit="frame"):
+    for (pts, time_base, pixels), ab in work:
         rgb = _even(compose(pixels, ab))
         if not number:
             stream = _new_pictures(pictures, rgb.shape, reading.aspect, out)
@@ -237,6 +235,10 @@ def _write(out, work, pictures, reading, carried, waiting):
     return number
 
 
+def _bar(frames, total):
+    return tqdm(frames, total=total, unit="frame")
+
+
 def _colour(colorizer, film, source, target, order):
     """Colours an open film into a file; returns the number of frames, and what is left out."""
     pictures = _pictures(film, source)
@@ -245,6 +247,7 @@ def _colour(colorizer, film, source, target, order):
     # The thread that reads the film is at its end before the film is closed, whatever happens.
     with contextlib.closing(_ahead(_coloured(colorizer, frames, order.vividness))) as work:
         done = steadied(work) if order.steady else ((frame, ab) for frame, _, ab in work)
+        done = order.watch(done, pictures.frames or None)
         with new_film(target) as out:
             number = _write(out, done, pictures, reading, carried, waiting)
     if not number:
@@ -273,6 +276,8 @@ class FilmOrder:
     force: replace a result that is there.
     mark: write into it that its colours are a network's, see `history`.
     credentials: `credentials.Credentials` to sign it by, or None.
+    watch: is given the frames on their way and their number, or None, and hands them on; by
+        default it shows a bar of progress.
     """
 
     vividness: float | None = None
@@ -280,21 +285,7 @@ class FilmOrder:
     force: bool = False
     mark: bool = True
     credentials: object = None
-
-
-def _mark(source, target, colorizer, order):
-    """Adds XMP to an mp4 file, what the film's own says and the mark of this step; signs it."""
-    packet = xmp_of_film(source)
-    if order.mark:
-        network = colorizer.network
-        told = [f"vividness {order.vividness:g}"] if order.vividness is not None else []
-        told += ["held steady"] if order.steady else ["each frame by itself"]
-        step = Step(digest(source), network.name, network.sha256, ", ".join(told))
-        packet, _ = marked(packet, step)
-    if packet:
-        add_xmp(target, packet)
-    if order.credentials:
-        order.credentials.sign(target, source)
+    watch: Callable = _bar
 
 
 def colorize_video(
@@ -335,7 +326,7 @@ def colorize_video(
     with film, atomic(target) as temporary:
         try:
             number, left = _colour(colorizer, film, source, temporary, order)
-            _mark(source, temporary, colorizer, order)
+            mark_film(source, temporary, colorizer.network, order)
         except (OSError, av.FFmpegError) as error:
             reason = error.strerror or error
             if isinstance(error, OSError) and str(error.filename).endswith(str(temporary)):

@@ -3,6 +3,8 @@
 import os
 import struct
 
+from colornet.checksums import digest
+from colornet.photos.history import Step, marked
 from colornet.photos.metadata import BOXES
 from colornet.storage import AnyPath
 
@@ -56,3 +58,23 @@ def add_xmp(path: AnyPath, packet: bytes) -> None:
     """Adds a packet to a whole MP4 file, behind its other boxes."""
     with open(path, "ab") as file:
         file.write(struct.pack(">I4s", 24 + len(packet), b"uuid") + BOXES["xmp"] + packet)
+
+
+def mark_film(source: AnyPath, target: AnyPath, network: object, order: object) -> None:
+    """Adds XMP to an mp4 file, what the film's own says and the mark of this step; signs it.
+
+    Args:
+        source, target: the film, and the new one.
+        network: that coloured it.
+        order: a `FilmOrder`.
+    """
+    packet = xmp_of_film(source)
+    if order.mark:
+        told = [f"vividness {order.vividness:g}"] if order.vividness is not None else []
+        told += ["held steady"] if order.steady else ["each frame by itself"]
+        step = Step(digest(source), network.name, network.sha256, ", ".join(told))
+        packet, _ = marked(packet, step)
+    if packet:
+        add_xmp(target, packet)
+    if order.credentials:
+        order.credentials.sign(target, source)

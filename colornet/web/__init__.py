@@ -1,5 +1,1 @@
-"""The web page."""
-
-import os
-
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before Gradio is imported
+"""The web page, and its API for programs."""

@@ -1,0 +1,73 @@
+"""What `colornet archive` costs: names and ledger by the number of files, and photos a second.
+
+    python benchmarks/archive.py [--photos 400] [--most 100000]
+
+Names: empty files, found and written into the ledger without any work. Photos: of 0.1 megapixel,
+by each engine. Prints Markdown tables.
+"""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import cv2
+from colorize import process, seconds
+
+from colornet.data.samples import SAMPLES, sample
+from colornet.photos.photo import Photo
+from colornet.photos.write import write_photo
+
+# The work is empty: what is left is finding, the ledger, and the way to the engine and back.
+NAMES = """
+import sys
+from colornet.archive import archive
+archive._engine = lambda name: lambda task, files, workers: (
+    [dict(name=name, state="done", told={})] for name, _ in files
+)
+archive.colorize_archive(archive.Task(*sys.argv[1:]), archive.ArchiveOrder(review=0))
+"""
+
+
+def names(folder, most):
+    print("| files | first run [s] | peak [MB] | run when all is done [s] |\n|---|---|---|---|")
+    number = 1000
+    while number <= most:
+        source, out = folder / f"names{number}", folder / f"out{number}"
+        for i in range(number):
+            if i % 1000 == 0:
+                (source / str(i)).mkdir(parents=True)
+            (source / str(i // 1000 * 1000) / f"{i}.jpg").touch()
+        first, peak = process("-c", NAMES, str(source), str(out))
+        again, _ = process("-c", NAMES, str(source), str(out))
+        print(f"| {number:,} | {first:.2f} | {peak:.0f} | {again:.2f} |")
+        number *= 10
+
+
+def photos(folder, number):
+    for i in range(number):
+        grey = cv2.cvtColor(sample(SAMPLES[i % len(SAMPLES)]), cv2.COLOR_RGB2GRAY)
+        pixels = cv2.resize(grey, (400, 250 + i % 50), interpolation=cv2.INTER_AREA)
+        write_photo(folder / "scans" / f"{i // 100}" / f"{i:05d}.jpg", Photo(pixels))
+    print(f"| engine and workers, {number} photos | seconds | photos/s | peak of a process [MB] |")
+    print("|---|---|---|---|")
+    for engine, workers in (("processes", 1), ("processes", 2), ("ray", 2)):
+        out = folder / f"{engine}{workers}"
+        words = ["-m", "colornet", "archive", str(folder / "scans"), str(out), "--review", "0"]
+        took, peak = process(*words, "--workers", str(workers), "--engine", engine)
+        print(f"| {engine}, {workers} | {took:.1f} | {number / took:.1f} | {peak:.0f} |")
+    print(f"| all done already | {seconds(lambda: process(*words)):.1f} | | |")
+
+
+def main():
+    args = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    args.add_argument("--photos", type=int, default=400)
+    args.add_argument("--most", type=int, default=100_000, help="names")
+    args = args.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        names(Path(folder), args.most)
+        print()
+        photos(Path(folder), args.photos)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""The commands that colour: photos, archives, films."""
+
+import sys
+
+from colornet.commands.registry import command, load, model_option, positive, share
+from colornet.errors import needs, one_line, say
+
+
+def _mark_options(sub):
+    text = "write no mark that the colours are a network's"
+    sub.add_argument("--no-mark", action="store_true", help=text)
+    text = "sign results by content credentials with this certificate, a PEM file"
+    sub.add_argument("--c2pa-certificate", metavar="F", help=text)
+    sub.add_argument("--c2pa-key", metavar="F", help="the certificate's key, a PEM file")
+
+
+def _credentials(args):
+    from colornet.errors import PhotoError
+
+    certificate, key = args.c2pa_certificate, args.c2pa_key
+    if (certificate is None) != (key is None):
+        raise PhotoError("content credentials need both --c2pa-certificate and --c2pa-key")
+    if certificate is None:
+        return None
+    with needs("c2pa", "content credentials need"):
+        from colornet.photos.credentials import Credentials
+    return Credentials(certificate, key)
+
+
+def _colorize_options(sub):
+    sub.add_argument("photos", nargs="+", metavar="IN", help="photo files and folders")
+    sub.add_argument("-o", "--output", required=True, metavar="OUT", help="a file or a folder")
+    sub.add_argument("--force", action="store_true", help="replace results that are there")
+    sub.add_argument("--quality", type=int, default=95, help="of JPEG results, 1 to 100")
+    text = "0 safe to 1 vivid; by default what the network is best at"
+    sub.add_argument("--vividness", type=share, help=text)
+    text = (
+        "the colour at a place of one photo, in its pixels; how far it reaches, as a share of the "
+    )
+    text += "longer side; may be repeated"
+    sub.add_argument(
+        "--hint", action="append", default=[], metavar="X,Y,#RRGGBB[,REACH]", help=text
+    )
+    sub.add_argument("--hints", metavar="F", help="a text file with one hint a line")
+    text = "colour in so many ways, to 20"
+    sub.add_argument("--variants", type=positive, default=1, help=text)
+    text = "write also how sure the network is of each place"
+    sub.add_argument("--confidence", action="store_true", help=text)
+    sub.add_argument("--reference", metavar="PHOTO", help="take the palette of another photo")
+    _mark_options(sub)
+    sub.add_argument("--record", metavar="F", help="add a line in JSON for each photo to this file")
+    text = "write 'colours by AI' into the corner"
+    sub.add_argument("--corner-mark", action="store_true", help=text)
+    text = "of files with several pictures"
+    sub.add_argument("--pages", default="first", choices=["first", "all"], help=text)
+    model_option(sub)
+
+
+@command("colorize", "Colour photos, at their own size and lightness.")(_colorize_options)
+def _colorize(args):
+    from colornet.color.hints import parse, read_hints
+    from colornet.inference.folders import colorize_files
+    from colornet.inference.order import Order
+    from colornet.inference.palette import read_palette
+    from colornet.inference.steering import Steering
+
+    hints = [parse(text) for text in args.hint] + (read_hints(args.hints) if args.hints else [])
+    palette = read_palette(args.reference) if args.reference else None
+    colorizer = load(args.model)
+    order = Order(
+        Steering(args.vividness, hints, palette),
+        args.variants,
+        args.confidence,
+        args.pages == "all",
+        args.quality,
+        args.force,
+        not args.no_mark,
+        args.corner_mark,
+        credentials=_credentials(args),
+    )
+    report = colorize_files(colorizer, args.photos, args.output, order, args.record)
+    print(f"{len(report['done'])} coloured into {one_line(args.output)}", end="")
+    print(f", {len(report['kept'])} there already (--force does them again)" * bool(report["kept"]))
+    if report["failed"]:
+        if sum(map(len, report.values())) > 1:
+            print(f"{len(report['failed'])} could not be coloured, named above", file=sys.stderr)
+        return 1
+
+
+def _archive_options(sub):
+    sub.add_argument("source", metavar="IN", help="a folder or address, such as s3://bucket/scans")
+    sub.add_argument("out", metavar="OUT", help="a folder or address")
+    text = "colour photos that are grey alone, or all"
+    sub.add_argument("--only", default="grey", choices=["grey", "all"], help=text)
+    sub.add_argument("--retry", action="store_true", help="try those again that failed")
+    text = "ray: on the cluster of RAY_ADDRESS, else on this machine's cores"
+    sub.add_argument("--engine", default="processes", choices=["processes", "ray"], help=text)
+    sub.add_argument("--workers", type=positive, help="how many at once; by default one a core")
+    sub.add_argument("--quality", type=int, default=95, help="of JPEG results, 1 to 100")
+    text = "0 safe to 1 vivid; by default what the network is best at"
+    sub.add_argument("--vividness", type=share, help=text)
+    text = "how many of the least sure results OUT/review.html shows"
+    sub.add_argument("--review", type=int, default=60, metavar="N", help=text)
+    sub.add_argument("--bag", action="store_true", help="make OUT a bag, RFC 8493")
+    sub.add_argument("--ledger", metavar="F", help="where it is noted what is done; in OUT")
+    sub.add_argument("--record", metavar="F", help="write a line in JSON for each file there")
+    _mark_options(sub)
+    model_option(sub)
+
+
+@command("archive", "Colour a folder of any size; goes on where it was left.", "archive")(
+    _archive_options
+)
+def _archive(args):
+    from colornet.archive.archive import ArchiveOrder, colorize_archive
+    from colornet.archive.task import Task
+    from colornet.inference.order import Order
+    from colornet.inference.steering import Steering
+
+    marks = dict(mark=not args.no_mark, credentials=_credentials(args))
+    order = Order(Steering(args.vividness), quality=args.quality, **marks)
+    task = Task(args.source, args.out, args.model, order, args.only)
+    names = ("ledger", "engine", "workers", "retry", "review", "bag", "record")
+    try:
+        counts = colorize_archive(
+            task, ArchiveOrder(**{name: getattr(args, name) for name in names})
+        )
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"{args.out}: the same command goes on") from None
+    print(", ".join(f"{number} {state}" for state, number in counts.items()) or "no photos found")
+    return 1 if counts.get("failed") else 0
+
+
+def _recolor_options(sub):
+    sub.add_argument("record", metavar="RECORD", help="what colorize --record wrote")
+    text = "a folder for the results instead of where they lay"
+    sub.add_argument("-o", "--output", metavar="OUT", help=text)
+    sub.add_argument("--force", action="store_true", help="replace results that are there")
+    text = "of the network where it is not a released one: run folder or .keras file"
+    sub.add_argument("--model", help=text)
+
+
+@command("recolor", "Make the results of a record again, byte for byte.")(_recolor_options)
+def _recolor(args):
+    from colornet.inference.recolor import recolor
+
+    counts = recolor(args.record, lambda name: load(args.model or name), args.output, args.force)
+    print(", ".join(f"{number} {what}" for what, number in counts.items() if number))
+    return 1 if counts["failed"] or counts["changed"] else 0
+
+
+def _video_options(sub):
+    sub.add_argument("film", metavar="IN")
+    sub.add_argument("output", metavar="OUT", help="an mp4 file")
+    sub.add_argument("--force", action="store_true", help="replace a result that is there")
+    sub.add_argument("--vividness", type=share, help="0 safe to 1 vivid")
+    text = "colour each frame by itself; it flickers more"
+    sub.add_argument("--each", action="store_true", help=text)
+    _mark_options(sub)
+    model_option(sub)
+
+
+@command("video", "Colour a film; its sound stays.")(_video_options)
+def _video(args):
+    with needs("video", "films need"):
+        from colornet.video.film import FilmOrder, colorize_video
+
+    marks = not args.no_mark, _credentials(args)
+    order = FilmOrder(args.vividness, not args.each, args.force, *marks)
+    try:
+        number = colorize_video(load(args.model), args.film, args.output, order, say)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"{args.output} was not written") from None
+    print(f"{args.output}: {number} frames")

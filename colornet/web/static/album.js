@@ -1,0 +1,133 @@
+/** The photos of a visitor: each is asked for its colours in turn, and has a thumbnail. */
+
+import { Composer } from "./composer.js";
+import { History } from "./history.js";
+import { isFilm } from "./films.js";
+import { words } from "./words.js";
+
+const SIDE = 256; // px of a thumbnail's longer side
+const canvas = new OffscreenCanvas(1, 1);
+let composer;
+
+/** Paints a small picture in the colours of an answer onto a canvas. */
+export function paint(target, small, answer, vividness) {
+  composer ??= new Composer(canvas);
+  composer.setPicture(small);
+  if (answer) composer.setAnswer(answer);
+  composer.draw(answer ? vividness : null);
+  Object.assign(target, { width: small.width, height: small.height });
+  target.getContext("2d").drawImage(canvas, 0, 0);
+}
+
+/**
+ * @typedef {{id:number, file:File, film:boolean, history:History, state:string, small:ImageBitmap,
+ *   picture:object, answer:object, error:string, button:HTMLButtonElement}} Item
+ *   state: waiting, working, ready, stopped, failed
+ */
+export class Album {
+  /** @type {Item[]} */
+  items = [];
+  /** @type {Item|null} */
+  current = null;
+
+  /**
+   * @param {HTMLElement} list  where the thumbnails go
+   * @param {object} engine
+   * @param {{changed(item:Item, what:string):void, chosen(item:Item):void}} on  what: picture, answer, state
+   */
+  constructor(list, engine, on) {
+    Object.assign(this, { list, engine, on });
+  }
+
+  /** @returns {Item} */
+  add(file, id, wishes = { now: { hints: [], version: 0, reference: null, vividness: 0.5 } }) {
+    const item = { id, file, film: isFilm(file), history: new History(wishes) };
+    const place = document.createElement("li");
+    item.button = document.createElement("button");
+    item.button.append(document.createElement("canvas"));
+    item.button.addEventListener("click", () => this.on.chosen(item));
+    place.append(item.button);
+    this.list.append(place);
+    this.items.push(item);
+    this.mark(item, item.film ? "ready" : "waiting");
+    return item;
+  }
+
+  clear() {
+    for (const item of this.items) item.work?.abort();
+    this.items = [];
+    this.list.replaceChildren();
+  }
+
+  mark(item, state) {
+    item.state = state;
+    item.button.dataset.state = state;
+    const more = state === "ready" ? "" : `, ${words.states[state]}`;
+    item.button.setAttribute("aria-label", item.file.name + more);
+    item.button.title = item.file.name;
+    this.on.changed(item, "state");
+  }
+
+  thumbnail(item) {
+    if (!item.small) return;
+    paint(item.button.firstChild, item.small, item.answer, item.live ?? item.history.now.vividness);
+  }
+
+  /** Colours what waits, one by one; what is on the screen first. */
+  async fill() {
+    if (this.filling) return;
+    this.filling = true;
+    const next = () => [this.current, ...this.items].find((item) => item?.state === "waiting");
+    for (let item; (item = next()); ) await this.ask(item);
+    this.filling = false;
+  }
+
+  cancel() {
+    for (const item of this.items) {
+      if (item.state === "working" && item !== this.current) item.work.abort();
+      if (item.state === "waiting" || item.work?.signal.aborted) this.mark(item, "stopped");
+    }
+  }
+
+  /** Asks for the colours that are wished now; an answer that is still awaited is let go. */
+  async ask(item) {
+    item.work?.abort();
+    const work = (item.work = new AbortController()), { hints, version, reference } = item.history.now;
+    this.mark(item, "working");
+    try {
+      await this.open(item);
+      const answer = await this.engine.answer(item.file, { hints, version, reference }, work.signal);
+      if (work.signal.aborted) return;
+      item.answer = answer;
+      if (!hints.length || !item.likely) item.likely = answer.likely;
+      this.thumbnail(item);
+      this.mark(item, "ready");
+      this.on.changed(item, "answer");
+    } catch (error) {
+      if (work.signal.aborted) return;
+      item.error = error.message;
+      this.mark(item, "failed");
+    } finally {
+      if (item !== this.current) this.close(item);
+    }
+  }
+
+  /** Reads the photo for the screen. */
+  async open(item) {
+    if (item.picture) return;
+    item.picture = await this.engine.picture(item.file);
+    const { bitmap, width, height } = item.picture;
+    Object.assign(item, { width, height });
+    const scale = Math.min(1, SIDE / Math.max(bitmap.width, bitmap.height));
+    const [resizeWidth, resizeHeight] = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side * scale)));
+    item.small ??= await createImageBitmap(bitmap, { resizeWidth, resizeHeight, resizeQuality: "high" });
+    this.thumbnail(item);
+    this.on.changed(item, "picture");
+  }
+
+  /** Frees the memory of a photo that is not on the screen; its thumbnail stays. */
+  close(item) {
+    item.picture?.bitmap.close();
+    item.picture = null;
+  }
+}
