@@ -21,8 +21,9 @@ from colornet.photos.write import write_photo
 NAMES = """
 import sys
 from colornet.archive import archive
+from colornet.archive.ledger import batches
 archive._engine = lambda name: lambda task, files, workers: (
-    [dict(name=name, state="done", told={})] for name, _ in files
+    [dict(name=name, state="done", told={}) for name, _ in some] for some in batches(files, 8)
 )
 archive.colorize_archive(archive.Task(*sys.argv[1:]), archive.ArchiveOrder(review=0))
 """

@@ -10,8 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "colornet"
 FOLDERS = sorted(folder.name for folder in PACKAGE.iterdir() if (folder / "__init__.py").is_file())
 # Not yet with hints of type everywhere; their results' are ruff's business, see pyproject.toml.
 UNHINTED = [PACKAGE / name for name in ("web", "inference", "photos", "color/hints.py")]
-# web/ is not yet within the limits.
-ROOMS = [PACKAGE, *(PACKAGE / name for name in FOLDERS if name != "web")]
+ROOMS = [PACKAGE, *(PACKAGE / name for name in FOLDERS)]
 each = pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
 
 

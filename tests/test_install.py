@@ -111,7 +111,7 @@ def test_colours_come_without_keras(kind, request, tmp_path):
 
 LINES = {
     "train x -o y": "train needs keras; install it: pip install 'colornet[train]'",
-    "evaluate x": "evaluate needs keras; install it: pip install 'colornet[train]'",
+    "evaluate x": "evaluate needs skimage; install it: pip install 'colornet[train]'",
     "colorize a.png -o b.png --model cic": "install it: pip install 'colornet[train]'",
     "colorize a.png -o b.png --model none": "none/config.json: no trained network there",
     "video a.mp4 b.mp4": "films need av; install it: pip install 'colornet[video]'",

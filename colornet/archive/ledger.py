@@ -48,7 +48,9 @@ class Ledger:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._rows = sqlite3.connect(self.path, timeout=0)
             # One process at a time; the log makes small commits quick, and is safe from a kill.
-            self._rows.executescript("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;")
+            # Where the power fails it may lack the last ones, which are then done again.
+            for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=NORMAL"):
+                self._rows.execute(f"PRAGMA {pragma}")
             self._rows.executescript(TABLES)
             told = self._rows.execute("SELECT job FROM about").fetchone()
             job = json.dumps(job, sort_keys=True)

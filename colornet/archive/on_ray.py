@@ -39,8 +39,10 @@ def on_ray(task: Task, files: Iterable[tuple[str, str]], workers: int) -> Iterat
     context.enable_progress_bars = False
     actors = ray.data.ActorPoolStrategy(size=workers)
     for slab in batches(files, SLAB):
-        rows = ray.data.from_items([dict(name=name, target=target) for name, target in slab])
-        done = rows.repartition(target_num_rows_per_block=CHUNK).map_batches(
+        items = [dict(name=name, target=target) for name, target in slab]
+        # Blocks made here: to cut them elsewhere would want a core, and actors have them all.
+        rows = ray.data.from_items(items, override_num_blocks=-(-len(items) // CHUNK))
+        done = rows.map_batches(
             _Worker,
             fn_constructor_args=(task,),
             batch_size=CHUNK,

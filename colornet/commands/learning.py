@@ -55,6 +55,8 @@ def _train_options(sub):
     text = "no random crops, no mirroring"
     sub.add_argument("--no-augment", action="store_const", const=False, dest="augment", help=text)
     sub.add_argument("--seed", type=int)
+    text = "all: each takes a part of every batch"
+    sub.add_argument("--devices", choices=["one", "all"], help=text)
 
 
 @command("train", "Train a network, by its recipe unless told otherwise.")(_train_options)

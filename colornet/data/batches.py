@@ -37,6 +37,8 @@ class PhotoBatches(keras.utils.PyDataset):
         sets: the photos' set numbers by stem, as in `dataset.labels`, for `recipe.per_set`, whose
             photos are drawn anew for each epoch.
         labels: the photos' class numbers by stem, as in `dataset.labels`, to be given beside ab.
+        multiple: so many photos are taken, times a whole number; what is over waits for another
+            epoch.
 
     Each batch is a pair of float32 arrays in the units of `lab.to_network`: L
     `(batch, size, size, 1)`, with hints `(batch, size, size, 4)`, and ab
@@ -50,10 +52,12 @@ class PhotoBatches(keras.utils.PyDataset):
         shuffle: bool = False,
         sets: dict[str, int] | None = None,
         labels: dict[str, int] | None = None,
+        multiple: int = 1,
     ):
         super().__init__(workers=2, max_queue_size=8)
         self.files, self.recipe, self.shuffle, self.labels = files, recipe, shuffle, labels
         self._sets = [sets[file.stem] for file in files] if recipe.per_set else None
+        self._multiple = multiple
         self.error = None  # of a photo, which backends wrap beyond recognition
         self.start(epoch=0)
 
@@ -70,6 +74,7 @@ class PhotoBatches(keras.utils.PyDataset):
                 if seen[self._sets[i]] <= self.recipe.per_set:
                     drawn.append(i)
             self.order = np.array(drawn)
+        self.order = self.order[: len(self.order) // self._multiple * self._multiple]
 
     def __len__(self):
         return -(-len(self.order) // self.recipe.batch_size)

@@ -41,7 +41,7 @@ def preview(model: keras.Model, photos: np.ndarray, path: AnyPath) -> None:
         path: the picture, atomically written.
     """
     L, _ = lab.to_network(lab.rgb_to_lab(photos.astype("float32") / 255))
-    ab = model.predict_on_batch(L)
+    ab = model.predict_on_batch(L)[: len(L)]  # of several devices, each answers
     rgb = keras.ops.convert_to_numpy(lab.lab_to_rgb(lab.from_network(L, ab)))
     strip = np.concatenate(list(np.round(rgb * 255).astype(np.uint8)), axis=1)
     with atomic(path) as temporary:
@@ -92,9 +92,9 @@ class Keep(keras.callbacks.Callback):
         optimizer = self.model.optimizer
         row = dict(
             epoch=epoch + 1,
-            steps=int(optimizer.iterations),
+            steps=int(keras.ops.convert_to_numpy(optimizer.iterations)),
             size=self.size,
-            learning_rate=float(f"{float(optimizer.learning_rate):.6g}"),
+            learning_rate=float(f"{keras.ops.convert_to_numpy(optimizer.learning_rate):.6g}"),
             loss=logs["loss"],
             val_loss=logs["val_loss"],
             seconds=round(time.time() - self.started, 1),

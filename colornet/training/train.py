@@ -17,6 +17,7 @@ from colornet.models.recipe import Recipe
 from colornet.storage import AnyPath, write_json
 from colornet.training.callbacks import BetweenSteps, Cosine, Keep
 from colornet.training.curves import save_curves
+from colornet.training.devices import Devices
 from colornet.training.run import before, read_history, versions
 
 LEARNT = ("train", "validation")
@@ -91,8 +92,13 @@ def count_prior(files: list[Path]) -> np.ndarray:
 class _Run:
     """A run folder, from its first weights or from the whole state of its last epoch."""
 
-    def __init__(self, folder, run, model, options, recipe):
+    def __init__(self, folder, run, model, options, recipe, devices):
         self.run, self.recipe, self._state = run, recipe, run / "last.weights.h5"
+        if recipe.batch_size % devices.count:
+            line = (
+                f"batch size {recipe.batch_size}: choose a multiple of the {devices.count} devices"
+            )
+            raise ValueError(line)
         self.files = {split: dataset.present_files(folder, split) for split in LEARNT}
         for split, found in self.files.items():
             if not found:
@@ -111,7 +117,8 @@ class _Run:
         identity |= dict(loss=recipe.loss, optimizer=recipe.optimizer)
         keras.utils.set_random_seed(recipe.seed)
         self.network = models.build(model, **options)
-        self._batches(folder, labels)
+        devices.join(self.network)
+        self._batches(folder, labels, devices.count)
         for layer in self.network.layers:
             layer.trainable = not (initial and layer.name.startswith(recipe.frozen))
         if self._state.exists():
@@ -119,11 +126,15 @@ class _Run:
         else:
             self._start(identity, initial)
 
-    def _batches(self, folder, labels):
+    def _batches(self, folder, labels, parts):
         recipe = self.recipe
         sets = dataset.labels(folder) if recipe.per_set else None
-        self.training = PhotoBatches(self.files["train"], recipe, True, sets, labels)
-        self.validation = PhotoBatches(self.files["validation"], recipe.plain(), labels=labels)
+        # On several devices whole batches alone: a backend weighs parts of one by their own size.
+        whole = recipe.batch_size if parts > 1 else 1
+        self.training = PhotoBatches(self.files["train"], recipe, True, sets, labels, whole)
+        self.validation = PhotoBatches(
+            self.files["validation"], recipe.plain(), labels=labels, multiple=parts
+        )
 
     def _start(self, identity, initial):
         self.config, self.history = identity | dict(before=[], stages=[]), []
@@ -147,7 +158,7 @@ class _Run:
         optimizer = self.trained.optimizer
         optimizer.build(self.trained.trainable_variables)
         self.trained.load_weights(self._state)
-        steps = int(optimizer.iterations)
+        steps = int(keras.ops.convert_to_numpy(optimizer.iterations))
         self.history = [row for row in read_history(self.run) if row["steps"] <= steps]
         optimizer.learning_rate = self.recipe.learning_rate
 
@@ -206,6 +217,7 @@ def train(
     model: str = "colornet",
     options: dict | None = None,
     verbose: str | int = "auto",
+    devices: str = "one",
     **settings: object,
 ) -> keras.Model:
     """Trains a network on a prepared set, or goes on with a run.
@@ -224,6 +236,7 @@ def train(
         run: the run folder.
         model, options: one of `models.names()` and its builder's options.
         verbose: as in `fit`.
+        devices: "one", or "all": each takes a part of every batch, under TensorFlow and JAX.
         settings: what departs from the network's recipe, see `Recipe`.
 
     Returns:
@@ -237,6 +250,8 @@ def train(
             photos, or a loss that is no longer a number; the last whole epoch is kept.
     """
     recipe = models.recipe_of(model).but(**settings)
-    work = _Run(folder, Path(run), model, options or {}, recipe)
-    work.fit(verbose)
+    devices = Devices(devices)
+    with devices.scope():
+        work = _Run(folder, Path(run), model, options or {}, recipe, devices)
+        work.fit(verbose)
     return work.network
