@@ -1,6 +1,8 @@
 """Colour hints: a few places whose colour is told. Zhang et al. 2017, arXiv 1705.02999."""
 
+import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,7 +57,7 @@ def as_hint(told: Hint | str | tuple) -> Hint:
     return parse(told if isinstance(told, str) else ",".join(str(x) for x in told if x is not None))
 
 
-def read_hints(path):
+def read_hints(path: str | os.PathLike) -> list["Hint"]:
     """The hints of a text file, one a line as `parse` takes it, empty lines and # comments aside.
 
     Raises:
@@ -75,7 +77,9 @@ def read_hints(path):
     return hints
 
 
-def spread(hints, height, width, shape):
+def spread(
+    hints: Iterable["Hint"], height: int, width: int, shape: tuple[int, int]
+) -> np.ndarray | None:
     """How much of what hints change is taken at each place of a grid.
 
     exp(-(d / reach)^2) of the hint that counts most there, d its distance as a share of the photo's
@@ -97,7 +101,7 @@ def spread(hints, height, width, shape):
     return share[..., None]
 
 
-def plant(hints, ab, row, column, side):
+def plant(hints: np.ndarray, ab: np.ndarray, row: int, column: int, side: int) -> None:
     """Writes one hint, a square patch of one colour, into `hints`.
 
     Args:
@@ -111,7 +115,7 @@ def plant(hints, ab, row, column, side):
     hints[top:bottom, left:right] = [*np.asarray(ab, np.float32) / lab.AB_SCALE, 1]
 
 
-def reveal(hints, ab, row, column, side):
+def reveal(hints: np.ndarray, ab: np.ndarray, row: int, column: int, side: int) -> None:
     """Plants the mean true colour of the patch: `ab` is the photo's, Lab units `(H, W, 2)`."""
     top, left = max(0, row - side // 2), max(0, column - side // 2)
     patch = ab[top : row - side // 2 + side, left : column - side // 2 + side]

@@ -1,5 +1,7 @@
 """What a network says of one photo, from which everything that a person steers is painted."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from colornet.color.hints import Hint
@@ -13,7 +15,7 @@ ONE_ANSWER = "gives one answer: no vividness, reference, variants, confidence; t
 FEW_ANSWERS = "gives up to {} answers: no vividness, reference, confidence; take colornet"
 
 
-def refusal(network):
+def refusal(network: object) -> str:
     """Why a network without bins cannot be steered, a sentence."""
     few = network.answers > 1
     return f"{network.name}: {FEW_ANSWERS.format(network.answers) if few else ONE_ANSWER}"
@@ -32,7 +34,15 @@ class Answer:
     hints: those that the network was told.
     """
 
-    def __init__(self, network, photo, logits=None, own=None, hints=(), unhinted=None):
+    def __init__(
+        self,
+        network: object,
+        photo: Photo,
+        logits: np.ndarray | None = None,
+        own: np.ndarray | None = None,
+        hints: Iterable[Hint] = (),
+        unhinted: np.ndarray | None = None,
+    ):
         """The answer of a `Network`.
 
         Args:

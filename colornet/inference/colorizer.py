@@ -1,6 +1,7 @@
 """Any photo, any size: chroma from a network, lightness from the photo itself."""
 
 import os
+from collections.abc import Iterable
 from threading import Lock
 
 import numpy as np
@@ -30,7 +31,7 @@ class Colorizer:
         sha256: of the file of a Keras model's weights, for the mark of what it colours; or None.
     """
 
-    def __init__(self, network, sha256: str | None = None):
+    def __init__(self, network: object, sha256: str | None = None):
         if not isinstance(network, LiteRTNetwork):
             from colornet.models.network import Network  # with Keras, which starts slowly
 
@@ -40,7 +41,9 @@ class Colorizer:
         self.has_bins = network.prior is not None
         self._one_at_a_time = Lock()
 
-    def check(self, steering: Steering = Steering(), count: int = 1, confidence: bool = False):
+    def check(
+        self, steering: Steering = Steering(), count: int = 1, confidence: bool = False
+    ) -> None:
         """Raises ValueError where the network is asked for what it lacks.
 
         Args:
@@ -57,7 +60,9 @@ class Colorizer:
         if self.has_bins and count > 1 and not self.takes_hints:  # by which variants come about
             raise ValueError(f"{self.name}: {NO_HINTS}")
 
-    def variants(self, photo: Source, count: int, hints=(), seed: int = 0) -> list[Answer]:
+    def variants(
+        self, photo: Source, count: int, hints: Iterable = (), seed: int = 0
+    ) -> list[Answer]:
         """Several answers to one photo, each coherent in itself.
 
         Those of `variants.variants`; of a network of several answers and no bins, these.
@@ -98,7 +103,7 @@ class Colorizer:
             return None, self.network.several(x, count)
         return self.network.run(x)
 
-    def predict(self, photo: Source, hints=()) -> Answer:
+    def predict(self, photo: Source, hints: Iterable = ()) -> Answer:
         """The network's answer to a photo. Everything that can be steered is painted from it.
 
         Args:
@@ -123,7 +128,9 @@ class Colorizer:
             found = [[None] * len(x) if one is None else one for one in self.network.run(x)]
         return [Answer(self.network, *one) for one in zip(photos, *found)]
 
-    def colorize(self, photo: Source, steering: Steering | None = None, **settings) -> Photo:
+    def colorize(
+        self, photo: Source, steering: Steering | None = None, **settings: object
+    ) -> Photo:
         """A photo in colour: its own size, depth, L, alpha, profile and EXIF.
 
         Args:

@@ -10,7 +10,7 @@ from colornet.color import gamut, lab
 STRIP = 1 << 18  # pixels composed at a time
 
 
-def compose(pixels, ab):
+def compose(pixels: np.ndarray, ab: np.ndarray) -> np.ndarray:
     """Gives a photo the colours ab, bicubically enlarged, at the photo's own L.
 
     Works in strips, so that memory beyond the photo and its result stays small.
@@ -62,6 +62,6 @@ def compose(pixels, ab):
     return result
 
 
-def without_colour(pixels):
+def without_colour(pixels: np.ndarray) -> np.ndarray:
     """A photo, as in `compose`, at its own L and without its colours: sRGB `(H, W, 3)`."""
     return compose(pixels, np.zeros((8, 8, 2), np.float32))

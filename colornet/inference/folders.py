@@ -12,15 +12,16 @@ from PIL import Image
 from tqdm import tqdm
 
 from colornet.errors import PhotoError, say, unforeseen
+from colornet.inference.colorizer import Colorizer
 from colornet.inference.order import Order
 from colornet.inference.record import Done, Record
 from colornet.photos.history import now
-from colornet.photos.photo import SUFFIXES, WRITTEN, search
+from colornet.photos.photo import SUFFIXES, WRITTEN, Photo, search
 from colornet.photos.read import read_photo
-from colornet.storage import NoRoom
+from colornet.storage import AnyPath, NoRoom
 
 
-def identity(path):
+def identity(path: AnyPath) -> tuple[int, int] | None:
     """What tells a file from others whatever its path, or None where there is none."""
     try:
         found = os.stat(path)
@@ -83,13 +84,21 @@ class Work:
         record: a `Record` to which each is added, or None.
     """
 
-    def __init__(self, colorizer, order, pairs, record=None):
+    def __init__(
+        self,
+        colorizer: Colorizer,
+        order: Order,
+        pairs: list[tuple[Path, list[Path]]],
+        record: Record | None = None,
+    ):
         self.colorizer, self.order, self.record = colorizer, order, record
         self._taken = {target for _, targets in pairs for target in targets}
         self._inputs = {identity(file) for file, _ in pairs} - {None}
         self._told, self._lock = set(), Lock()
 
-    def picture(self, file, targets, number=0):
+    def picture(
+        self, file: Path, targets: list[Path], number: int = 0
+    ) -> tuple[bool, Photo | None]:
         """Writes what is wanted of one picture of a file; whether anything was, and its `Photo`."""
         started = time.perf_counter()
         order = replace(self.order, when=self.order.when or now())
@@ -139,7 +148,7 @@ class Work:
             say(f"{file}: {'; '.join(notes)}")
         return wrote
 
-    def do(self, pair):
+    def do(self, pair: tuple[Path, list[Path]]) -> tuple[str, Path]:
         """One file: what became of it, and the path that tells of it."""
         file, targets = pair
         try:
@@ -156,7 +165,7 @@ class Work:
         return "failed", file
 
 
-def make_folder(folder):
+def make_folder(folder: Path) -> None:
     """Makes a folder that can be written into, or raises PhotoError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -168,7 +177,13 @@ def make_folder(folder):
         ) from None
 
 
-def colorize_files(colorizer, sources, out, order=Order(), record=None):
+def colorize_files(
+    colorizer: Colorizer,
+    sources: list[AnyPath],
+    out: AnyPath,
+    order: Order = Order(),
+    record: AnyPath | None = None,
+) -> dict[str, list[Path]]:
     """Colours photo files into a file or a folder.
 
     A folder's results keep the names and subfolders of its photos. Whatever goes wrong with one

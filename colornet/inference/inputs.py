@@ -1,10 +1,12 @@
 """What a network is given of a photo."""
 
+from collections.abc import Iterable
+
 import cv2
 import numpy as np
 
 from colornet.color import lab
-from colornet.color.hints import SIDE, plant
+from colornet.color.hints import SIDE, Hint, plant
 from colornet.errors import PhotoError
 
 SHORT_SIDE = 256  # what the networks were trained at
@@ -13,7 +15,7 @@ MULTIPLE = 32  # of which every network takes its height and width
 NO_HINTS = "takes no hints; take colornet"
 
 
-def working_size(network, height, width):
+def working_size(network: object, height: int, width: int) -> tuple[int, int]:
     """The height and width at which a network sees a photo."""
     if network.size:
         return network.size
@@ -30,7 +32,7 @@ def _unit(pixels):
     return values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=-1)
 
 
-def network_input(network, pixels, hints=()):
+def network_input(network: object, pixels: np.ndarray, hints: Iterable[Hint] = ()) -> np.ndarray:
     """What a network is given of a photo: its L, and hints where there are any.
 
     The photo is resized, then brought to L by the code that training uses. Its colours, where

@@ -8,6 +8,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from colornet.checksums import digest
 from colornet.quiet import silent
+from colornet.storage import AnyPath
 
 FILE = "light.tflite"  # in the folder of a release; `export.converters.save_quick` makes it
 
@@ -17,7 +18,7 @@ class LiteRTNetwork:
 
     size, takes_hints, answers, own_answer = None, True, 1, False
 
-    def __init__(self, file):
+    def __init__(self, file: AnyPath):
         try:
             with silent():  # it tells which of its own parts it uses
                 interpreter = Interpreter(str(file), num_threads=cv2.getNumThreads())
@@ -28,7 +29,7 @@ class LiteRTNetwork:
             raise ValueError(f"{file}: cannot be loaded ({reason}); fetch it again") from None
         self.name, self.sha256 = Path(file).parent.name, digest(file)
 
-    def run(self, x):
+    def run(self, x: np.ndarray) -> tuple[np.ndarray, None]:
         """Logits `(N, H / 4, W / 4, 261)` of a batch, see `Network.run`, and None."""
         x = np.concatenate([x, np.zeros((*x.shape[:3], 4 - x.shape[3]), np.float32)], axis=-1)
         return np.concatenate([self._run(x=one[None])["logits"] for one in x]), None

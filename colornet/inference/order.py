@@ -1,5 +1,6 @@
 """What is wanted of each photo."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -7,10 +8,13 @@ import numpy as np
 
 from colornet.color.hints import Hint
 from colornet.errors import PhotoError
+from colornet.inference.answer import Answer
+from colornet.inference.colorizer import Colorizer
 from colornet.inference.steering import Steering
 from colornet.photos.mark import corner_mark
 from colornet.photos.photo import Photo
 from colornet.photos.write import write_photo
+from colornet.storage import AnyPath
 
 
 @dataclass(frozen=True)
@@ -45,16 +49,16 @@ class Order:
         if not 1 <= self.quality <= 100:
             raise PhotoError(f"quality {self.quality}: choose one from 1 to 100")
 
-    def words(self):
+    def words(self) -> list[str]:
         """What the names of the results behind the first one end in."""
         variants = [f"variant{number}" for number in range(2, self.variants + 1)]
         return variants + ["confidence"] * self.confidence
 
-    def answers(self, colorizer, photo):
+    def answers(self, colorizer: Colorizer, photo: Photo) -> list[Answer]:
         """The network's `Answer`s to a photo, one for each variant."""
         return colorizer.variants(photo, self.variants, self.steering.hints)
 
-    def results(self, answers):
+    def results(self, answers: list[Answer]) -> Iterator[Photo]:
         """The coloured photo, its variants, its confidence map: `Photo`s one by one."""
         steering = self.steering
         for number, answer in enumerate(answers, 1):
@@ -66,12 +70,12 @@ class Order:
         if self.confidence:
             yield Photo(np.round(answers[0].confidence() * 255).astype(np.uint8))
 
-    def write(self, target, result, original):
+    def write(self, target: AnyPath, result: Photo, original: AnyPath) -> list[str]:
         """Writes a result; returns what it does not hold, see `write_photo`."""
         sign = self.credentials and partial(self.credentials.sign, original=original)
         return write_photo(target, result, self.quality, self.mark, sign)
 
-    def settings(self):
+    def settings(self) -> dict:
         """What makes the results what they are, to be written as JSON and read by `of_settings`."""
         palette, told = self.steering.palette, dict(vividness=self.steering.vividness)
         told |= dict(hints=[list(hint) for hint in self.steering.hints])
@@ -80,7 +84,7 @@ class Order:
         return told | {name: getattr(self, name) for name in names}
 
     @classmethod
-    def of_settings(cls, told, when):
+    def of_settings(cls, told: dict, when: str) -> "Order":
         """The order whose `settings` these are, to be done at a time as of `when`."""
         told = dict(told)
         hints = [Hint(*map(_tuple, hint)) for hint in told.pop("hints")]

@@ -12,6 +12,7 @@ import numpy as np
 from colornet.color import bins, lab
 from colornet.errors import PhotoError
 from colornet.photos.read import read_photo
+from colornet.storage import AnyPath
 
 SIZE = 64  # pixels to a side at which a reference is looked at; its colours count, not its things
 HOLD = 0.8  # 1: the palette exactly; 0: not at all
@@ -20,7 +21,7 @@ ITERATIONS = 50
 LEAST = 1e-4  # share of any colour, so that none is ruled out for good
 
 
-def palette(pixels):
+def palette(pixels: np.ndarray) -> np.ndarray:
     """How much of each colour a photo has.
 
     Args:
@@ -40,7 +41,7 @@ def palette(pixels):
     return shares / shares.sum()
 
 
-def read_palette(path, most=None):
+def read_palette(path: AnyPath, most: int | None = None) -> np.ndarray:
     """The palette of a photo file of `most` pixels at most, see `read_photo`.
 
     Raises:
@@ -53,7 +54,7 @@ def read_palette(path, most=None):
         raise PhotoError(f"{path}: {error}") from None
 
 
-def transport(logits, shares):
+def transport(logits: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Logits moved so that the photo's colours, taken together, come near to a palette.
 
     Args:

@@ -1,12 +1,15 @@
 """The results of a record made again, byte for byte."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from colornet.checksums import digest
 from colornet.errors import PhotoError, say, unforeseen
+from colornet.inference.colorizer import Colorizer
 from colornet.inference.folders import Work, identity
 from colornet.inference.order import Order
+from colornet.storage import AnyPath
 
 NEEDED = {"photo", "picture", "sha256", "results", "out", "when"}
 NEEDED |= {"model", "model_sha256", "settings", "signed"}
@@ -65,7 +68,12 @@ def _again(colorizer, entry, targets, force):
     return "made"
 
 
-def recolor(record, load, out=None, force=False):
+def recolor(
+    record: AnyPath,
+    load: Callable[[str], Colorizer],
+    out: AnyPath | None = None,
+    force: bool = False,
+) -> dict[str, int]:
     """Makes the results of a record again, and tells where they cannot be the same.
 
     Args:

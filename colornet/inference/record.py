@@ -12,8 +12,11 @@ import cv2
 from colornet import __version__
 from colornet.checksums import digest
 from colornet.color.colourfulness import colourfulness
+from colornet.inference.answer import Answer
+from colornet.inference.order import Order
+from colornet.photos.photo import Photo
 from colornet.photos.resize import eight_bits
-from colornet.storage import room_for
+from colornet.storage import AnyPath, room_for
 
 UNSURE = 0.25  # of confidence: places below it are counted
 SIDE = 512  # pixels of the longer side at which colourfulness is measured
@@ -57,7 +60,7 @@ class Record:
         out: the file or folder of the results.
     """
 
-    def __init__(self, path, out):
+    def __init__(self, path: AnyPath, out: AnyPath):
         self._path, self._out = Path(path), str(out)
         self._lock = threading.Lock()
         with room_for(path):
@@ -70,16 +73,16 @@ class Record:
         with self._lock, room_for(self._path), open(self._path, "ab") as file:
             file.write(line.encode())
 
-    def add(self, done, order, answers, painted):
+    def add(self, done: Done, order: Order, answers: list[Answer], painted: Photo) -> None:
         """Adds a picture that was coloured, see `entry`."""
         self._write(entry(done, order, answers, painted) | dict(out=self._out))
 
-    def add_error(self, file, line):
+    def add_error(self, file: AnyPath, line: str) -> None:
         """Adds a photo that could not be coloured, and the line that says why."""
         self._write(failure(file, line))
 
 
-def entry(done, order, answers, painted):
+def entry(done: Done, order: Order, answers: list[Answer], painted: Photo) -> dict:
     """What is recorded of a picture that was coloured, a dict for JSON.
 
     Args:
@@ -103,7 +106,7 @@ def entry(done, order, answers, painted):
     return told | dict(seconds=round(done.seconds, 3), error=None)
 
 
-def failure(file, line):
+def failure(file: AnyPath, line: str) -> dict:
     """What is recorded of a photo that could not be coloured, and of why."""
     sha256 = None
     with contextlib.suppress(OSError):

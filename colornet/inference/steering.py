@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from colornet.color import bins
-from colornet.color.backend import ops_of
+from colornet.color.backend import Tensor, ops_of
 from colornet.color.hints import as_hint
 
 TEMPERATURE = 0.38  # of the vivid end; arXiv 1603.08511, section 2.3
@@ -35,7 +35,9 @@ class Steering:
         object.__setattr__(self, "hints", tuple(map(as_hint, self.hints)))
 
 
-def colour(logits, prior, vividness, unhinted=None):
+def colour(
+    logits: Tensor, prior: np.ndarray, vividness: float, unhinted: Tensor | None = None
+) -> Tensor:
     """One colour for each place.
 
     At 0 the mean, the answer with the least squared error. Towards 1 the annealed mean (arXiv
@@ -69,7 +71,7 @@ def colour(logits, prior, vividness, unhinted=None):
     return bins.expectation(ops.softmax(adjusted, axis=-1))
 
 
-def confidence(logits):
+def confidence(logits: Tensor) -> Tensor:
     """How sure a network is of each place: 1 less the entropy as a share of its greatest value.
 
     Args:
@@ -84,7 +86,7 @@ def confidence(logits):
     return 1 - entropy / np.log(logits.shape[-1])
 
 
-def likeliest(logits, count):
+def likeliest(logits: np.ndarray, count: int) -> np.ndarray:
     """The likeliest colours of each place, so that each is unlike those before it.
 
     Args:

@@ -33,7 +33,9 @@ def _surest(logits, prior):
         sure[top : row + HELD_APART + 1, left : column + HELD_APART + 1] = -1
 
 
-def variants(network, x, count, seed=0):
+def variants(
+    network: object, x: np.ndarray, count: int, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Hints that make a network colour one photo in several ways, each coherent in itself.
 
     A colour is drawn from the distribution at one doubtful place and told to the network as if a

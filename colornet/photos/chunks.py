@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from collections.abc import Iterator
 
 TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 XMP = b"XML:com.adobe.xmp"
@@ -10,7 +11,7 @@ RAW = b"Raw profile type "  # ImageMagick's way to hold what PNG has no chunk fo
 MOST = 1 << 26  # bytes that a chunk may unpack to
 
 
-def of(data):
+def of(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """The chunks of a PNG's bytes as `(kind, body)`, as far as they are whole."""
     at = 8
     while at + 12 <= len(data):
@@ -21,7 +22,7 @@ def of(data):
         at += 12 + size
 
 
-def chunk(kind, body):
+def chunk(kind: bytes, body: bytes) -> bytes:
     """One chunk with its length and checksum."""
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
@@ -30,7 +31,7 @@ def _unpacked(body):
     return zlib.decompressobj().decompress(body, MOST)
 
 
-def text(kind, body):
+def text(kind: bytes, body: bytes) -> tuple:
     """Keyword and text of a chunk of `TEXTS`, bytes: UTF-8 in iTXt, else Latin-1.
 
     Raises:
@@ -45,24 +46,24 @@ def text(kind, body):
     return keyword, _unpacked(words) if rest[0] else words
 
 
-def raw_profile(words):
+def raw_profile(words: bytes) -> bytes | None:
     """The bytes of a text under a keyword that begins with `RAW`."""
     _, _, size, *lines = words.split(b"\n")
     return bytes.fromhex(b"".join(lines).decode("ascii"))[: int(size)]
 
 
-def of_raw_profile(name, body):
+def of_raw_profile(name: bytes, body: bytes) -> bytes:
     """A chunk that holds bytes as `raw_profile` reads them."""
     words = b"\n".join([b"", name, b"%8d" % len(body), body.hex().encode(), b""])
     return chunk(b"zTXt", RAW + name + b"\0\0" + zlib.compress(words))
 
 
-def of_xmp(packet):
+def of_xmp(packet: bytes) -> bytes:
     """The chunk of XMP."""
     return chunk(b"iTXt", XMP + b"\0\0\0\0\0" + packet)
 
 
-def of_comment(words):
+def of_comment(words: bytes) -> bytes:
     """The chunk of a comment, bytes of UTF-8 or else Latin-1."""
     try:
         if not words.decode().isascii():
@@ -72,7 +73,7 @@ def of_comment(words):
     return chunk(b"tEXt", COMMENT + b"\0" + words)
 
 
-def of_dpi(dpi):
+def of_dpi(dpi: tuple[float, float]) -> bytes:
     """The chunk of dots an inch across and down."""
     dots = [round(side / 0.0254) for side in dpi]  # a metre
     return chunk(b"pHYs", struct.pack(">IIB", *dots, 1))

@@ -67,7 +67,7 @@ class Credentials:
         except ValueError as error:
             raise PhotoError(f"{key}: {error}") from None
 
-    def sign(self, file: Path, original: Path):
+    def sign(self, file: Path, original: Path) -> None:
         """Signs a file of a suffix in `SIGNED` as made from an original, in place.
 
         Raises:

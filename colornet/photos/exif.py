@@ -64,7 +64,7 @@ class _Block:
         return _directory(self.data, self.order, self._long(self.main[DETAIL] + 8))[0]
 
 
-def upright(block, width, height, turned):
+def upright(block: bytes, width: int, height: int, turned: bool) -> bytes:
     """A block for a photo that lies upright now, of that size, without its thumbnail.
 
     Args:
@@ -87,14 +87,14 @@ def upright(block, width, height, turned):
     return bytes(block.data)
 
 
-def tags(block):
+def tags(block: bytes) -> object:
     """Pillow's dict-like object of a block; None is an empty one."""
     found = Image.Exif()
     found.load(block or b"")
     return found
 
 
-def of_tiff(data):
+def of_tiff(data: bytes) -> bytes | None:
     """The tags of a TIFF file, without those of `STORAGE`, as a block; None if there are none.
 
     Raises:
@@ -113,7 +113,7 @@ def of_tiff(data):
     return found.tobytes().removeprefix(PREFIX) if len(found) else None
 
 
-def with_dpi(block, dpi):
+def with_dpi(block: bytes | None, dpi: tuple[float, float]) -> bytes | None:
     """A block, or None, that says dots an inch too, where it did not."""
     found = tags(block)
     if 282 in found:
@@ -122,7 +122,7 @@ def with_dpi(block, dpi):
     return found.tobytes().removeprefix(PREFIX)
 
 
-def into_tiff(block, directory: TiffImagePlugin.ImageFileDirectory_v2):
+def into_tiff(block: bytes, directory: TiffImagePlugin.ImageFileDirectory_v2) -> None:
     """Puts the tags of a block into the directory of a TIFF file."""
     found = tags(block)
     for tag in list(found):

@@ -6,12 +6,12 @@ END = b"\xff\xd9"
 START = b"\xff\xd8"
 
 
-def joined(tables, part):
+def joined(tables: bytes, part: bytes) -> bytes:
     """A strip or tile of a TIFF as a JPEG of its own, with the tables that the TIFF shares."""
     return (tables[:-2] + part.removeprefix(START) if tables else part) + END
 
 
-def check(data):
+def check(data: bytes) -> None:
     """Raises ValueError where parts of a JPEG's bytes are missing or spoilt.
 
     A JPEG that lacks no more than its `END` is whole: add it.

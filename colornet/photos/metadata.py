@@ -10,6 +10,7 @@ import contextlib
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from colornet.photos import chunks, exif, xmp
@@ -61,7 +62,7 @@ def _resources(data):
     return found
 
 
-def packed(resources):
+def packed(resources: tuple) -> bytes:
     """Image resources as bytes."""
     parts = []
     for number, body in resources:
@@ -70,7 +71,7 @@ def packed(resources):
     return b"".join(parts)
 
 
-def boxes(data):
+def boxes(data: bytes) -> Iterator:
     """The boxes of a JPEG 2000 or MP4 file, those in a header box too: `(kind, body)`."""
     at = 0
     while at + 8 <= len(data):
@@ -177,7 +178,7 @@ def _dpi(block, image):
         return None
 
 
-def read(kind, data, image, tags):
+def read(kind: str, data: bytes, image: object, tags: object) -> tuple:
     """What a file says of itself, to be put upright by `upright`.
 
     Args:
@@ -211,7 +212,7 @@ def read(kind, data, image, tags):
     return known, _orientation(block, packet)
 
 
-def upright(known, orientation, width, height):
+def upright(known: "Metadata", orientation: int, width: int, height: int) -> tuple:
     """Metadata of a photo that was put upright, and what is to be said of it, or None.
 
     Args:

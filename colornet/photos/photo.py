@@ -3,6 +3,7 @@
 import os
 import stat
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,13 +59,13 @@ class Found(NamedTuple):
     unopened: list
     others: Counter
 
-    def not_read(self):
+    def not_read(self) -> str:
         """The kinds that are not read and their counts as one line, "" if there are none."""
         kinds = ", ".join(f"{number} {kind}" for kind, number in self.others.most_common())
         return kinds and f"not read: {kinds}"
 
 
-def search(sources):
+def search(sources: Iterable[str | os.PathLike]) -> Found:
     """What files and folders hold, as `Found`.
 
     Hidden files and folders are left out, linked folders are counted and not entered. A file that
@@ -111,6 +112,6 @@ def is_special(file: Path) -> bool:
         return False
 
 
-def find_photos(sources):
+def find_photos(sources: Iterable[str | os.PathLike]) -> list[tuple[Path, str]]:
     """The photo files among files and folders, as `(file, name)` pairs: those of `search`."""
     return search(sources).photos

@@ -57,7 +57,7 @@ def _returns(icc):
     return again is not None and _apart(seen, again) <= AWAY
 
 
-def to_srgb(pixels, icc):
+def to_srgb(pixels: np.ndarray, icc: bytes) -> tuple:
     """Pixels as sRGB, the profile to take them back by, and what is to be said of it.
 
     Args:
@@ -97,6 +97,6 @@ def _inks(pixels):
     return ((light[..., :3] * light[..., 3:] + peak // 2) // peak).astype(pixels.dtype)
 
 
-def from_srgb(pixels, icc):
+def from_srgb(pixels: np.ndarray, icc: bytes) -> np.ndarray:
     """sRGB pixels `(H, W, 3)` into an RGB profile: the way back from `to_srgb`."""
     return pixels if _is_srgb(icc, pixels.dtype) else _transform(pixels, SRGB, icc)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 
-def square(pixels, size):
+def square(pixels: np.ndarray, size: int) -> np.ndarray:
     """The centre square of a photo, resized to `size`: area where it shrinks, else cubic."""
     height, width = pixels.shape[:2]
     side = min(height, width)
@@ -15,12 +15,12 @@ def square(pixels, size):
     )
 
 
-def eight_bits(pixels):
+def eight_bits(pixels: np.ndarray) -> np.ndarray:
     """uint8 or uint16 pixels as uint8, rounded."""
     return (pixels / 257 + 0.5).astype(np.uint8) if pixels.dtype == np.uint16 else pixels
 
 
-def square8(pixels, size):
+def square8(pixels: np.ndarray, size: int) -> np.ndarray:
     """Any photo's pixels as the 8-bit RGB square `(size, size, 3)` that networks are fed."""
     pixels = eight_bits(pixels)
     if pixels.ndim == 2:

@@ -1,6 +1,7 @@
 """TIFF files to pixels, strictly: by tifffile, with nothing made up where a file is damaged."""
 
 import io
+from collections.abc import Callable
 from typing import NamedTuple
 
 import imagecodecs
@@ -43,7 +44,7 @@ class Picture(NamedTuple):
     tags: dict
 
 
-def read(data, number, check):
+def read(data: bytes, number: int, check: Callable) -> tuple:
     """The picture of that number, from 0, in a TIFF's bytes.
 
     `check` is called with width and height before anything is decoded.

@@ -3,6 +3,7 @@
 import io
 import os
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -29,7 +30,11 @@ HEADS, XMP_HEAD = dict(exif=6, resources=14, comment=0), 29  # of these, before 
 
 
 def write_photo(
-    path: str | os.PathLike, photo: Photo, quality: int = 95, mark: bool = True, sign=None
+    path: str | os.PathLike,
+    photo: Photo,
+    quality: int = 95,
+    mark: bool = True,
+    sign: Callable[[Path], None] | None = None,
 ) -> list[str]:
     """Writes a photo atomically, in the format that the suffix names.
 

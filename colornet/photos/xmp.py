@@ -112,7 +112,9 @@ def _clear(rdf):
             rdf.removeChild(node)
 
 
-def renewed(packet, properties=None, event=None):
+def renewed(
+    packet: bytes | None, properties: dict | None = None, event: dict | None = None
+) -> tuple:
     """A packet without what was true of the file alone, with new properties and one event more.
 
     Args:
@@ -140,7 +142,7 @@ def renewed(packet, properties=None, event=None):
     return _packet(document), damaged
 
 
-def joined(packet, more):
+def joined(packet: bytes, more: bytes) -> bytes:
     """A packet with the properties of another one, which went on where its room ended."""
     try:
         (document, rdf), (_, others) = _parsed(packet), _parsed(more)
@@ -159,7 +161,7 @@ def _packet(document):
     return (BEGIN + document.documentElement.toxml() + END).encode()
 
 
-def value(packet, name):
+def value(packet: bytes, name: str) -> str | None:
     """A property's text, or None: also where the packet cannot be read."""
     prefix, local = name.split(":")
     try:
