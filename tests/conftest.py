@@ -82,6 +82,23 @@ def one_moment():
         yield
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The page's server, up, as a process of its own."""
+    from served import served  # with httpx
+
+    with served(tmp_path_factory.mktemp("kept")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory):
+    """A grey photo as a file, to be sent to the server."""
+    from served import cup
+
+    return cup(tmp_path_factory.mktemp("photo") / "old cup.png")
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A function that gives a folder on a disk of so many bytes, where the system lets us."""

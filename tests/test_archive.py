@@ -266,6 +266,21 @@ def test_what_cannot_be_opened_is_one_line(tmp_path, capsys):
         assert str(source) in said and "Traceback" not in said
 
 
+def test_a_folder_that_cannot_be_opened_costs_no_other(tmp_path, monkeypatch, capsys):
+    fill(tmp_path / "scans", 3)
+    scandir = os.scandir
+
+    def closed(folder):  # rights do not hold the tests' user back
+        if Path(folder).name == "1":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    names = sorted(Place(tmp_path / "scans").names())
+    assert names == ["0/scan 000.png", "2/scan 002.png"]
+    assert "1: cannot be opened (Permission denied); left out" in capsys.readouterr().err
+
+
 def test_a_bag_goes_in_and_a_bag_comes_out(tmp_path):
     fill(tmp_path / "in", 3)
     bagit.make_bag(str(tmp_path / "in"))

@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from served import cup, error_of, served
+from served import error_of, served
 
 pytest.importorskip("fastapi", reason="the web extra is not installed")
 import httpx
@@ -23,17 +23,6 @@ from colornet.web import server as page
 from colornet.web.guard import Guard
 
 EDGE = "edge"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with served(tmp_path_factory.mktemp("kept")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def photo(tmp_path_factory):
-    return cup(tmp_path_factory.mktemp("photo") / "old cup.png")
 
 
 def raw(server, data):

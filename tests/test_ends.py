@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from conftest import start
-from served import cup, error_of, served
+from served import error_of, served
 
 pytest.importorskip("fastapi", reason="the web extra is not installed")
 import httpx
@@ -18,17 +18,6 @@ import httpx
 from colornet.web import workers
 
 SLOW = dict(settings=json.dumps(dict(versions=True, picture=False)))  # a second of work
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with served(tmp_path_factory.mktemp("kept")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def photo(tmp_path_factory):
-    return cup(tmp_path_factory.mktemp("photo") / "old cup.png")
 
 
 def test_a_killed_worker_costs_one_request_and_no_other(server, photo):

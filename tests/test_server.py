@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from served import cup, error_of, served
+from served import error_of
 
 pytest.importorskip("fastapi", reason="the web extra is not installed")
 pytest.importorskip("multipart", reason="the web extra is not installed")
@@ -25,17 +25,6 @@ pytestmark = pytest.mark.usefixtures("one_moment")
 HINTS = [dict(x=300, y=200, color="#c03028", reach=0.1)]
 TOLD = [(300, 200, "#c03028", 0.1)]
 SLOW = dict(settings=json.dumps(dict(versions=True, picture=False)))  # a second of work
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with served(tmp_path_factory.mktemp("kept")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def photo(tmp_path_factory):
-    return cup(tmp_path_factory.mktemp("photo") / "old cup.png")
 
 
 @pytest.fixture(scope="module")

@@ -9,14 +9,19 @@ from pathlib import Path
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from colornet.errors import PhotoError, reason
+from colornet.errors import PhotoError, reason, say
 from colornet.photos.photo import is_special
 from colornet.storage import NoRoom
 
 
 def _walk(folder, above=""):
     """The files of a folder of this machine, one by one: a million are never in one list."""
-    with os.scandir(folder) as entries:
+    try:
+        opened = os.scandir(folder)
+    except OSError as error:  # one folder must not cost the others
+        say(f"{folder}: cannot be opened ({error.strerror}); left out")
+        return
+    with opened as entries:
         for entry in entries:
             name = above + entry.name
             if entry.name.startswith("."):
@@ -62,11 +67,11 @@ class Place:
     def names(self) -> Iterator[str]:
         """The names of all its files, relative to it, `/` between their parts, in no order.
 
-        Hidden files and folders and what is no file are left out. A folder elsewhere gives the
-        names of one of its folders at a time.
+        Hidden files and folders and what is no file are left out, and with a line on stderr folders
+        that cannot be opened. A folder elsewhere gives the names of one of its folders at a time.
 
         Raises:
-            PhotoError: there is no such folder, or one of its folders cannot be opened.
+            PhotoError: there is no such folder, or the place cannot be reached.
         """
         try:
             if not self.exists() and not self._files.isdir(self._root):
