@@ -330,11 +330,19 @@ def test_from_one_bucket_folder_to_another(bucket, scans, unbroken, tmp_path):
         list(Place("s3://bucket/none").names())
 
 
-def test_ray_gives_the_same(scans, unbroken, tmp_path):
+def test_ray_gives_the_same_though_a_worker_is_killed(scans, unbroken, tmp_path):
     pytest.importorskip("ray")
+    psutil = pytest.importorskip("psutil")
     out = tmp_path / "out"
     command = ["archive", scans, out, "--engine", "ray", "--workers", "2", "--review", "3"]
     process = start("-m", "colornet", *command)
+    while not list(out.rglob("*.png")):
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.01)
+    family = psutil.Process(process.pid).children(recursive=True)
+    workers = [one for one in family if "_Worker" in "".join(one.cmdline())]
+    assert len(workers) == 2, [one.cmdline() for one in family]
+    workers[0].kill()
     said = process.communicate()[0]
     assert process.returncode == 0, said
     assert told(out) == told(unbroken) and contents(out) == contents(unbroken)

@@ -1,9 +1,11 @@
 """The site without a server, whole, in a real browser: its photos against the command line's."""
 
 import base64
+import hashlib
 import io
 import json
 import shutil
+import subprocess
 import sys
 
 import cv2
@@ -21,6 +23,7 @@ from colornet.color.hints import as_hint
 from colornet.data.samples import sample
 from colornet.inference import palette
 from colornet.inference.colorizer import load
+from colornet.photos.history import TRAINED
 from colornet.web import site as sites
 
 
@@ -171,6 +174,25 @@ def test_saving_large_with_a_mark(engine):
     changed = np.argwhere(np.abs(plain.astype(int) - marked).max(-1) > 30)
     assert len(changed) > 200
     assert np.all(changed.min(0) > (1400, 1900))
+
+
+@pytest.mark.skipif(not shutil.which("exiftool"), reason="needs exiftool")
+@pytest.mark.parametrize("kind", ["png", "jpeg"])
+def test_what_is_saved_says_that_its_colours_are_a_networks(engine, colorizer, kind, tmp_path):
+    original, file = png(lab.luma(sample("coffee"))), tmp_path / f"new.{kind}"
+    wish = as_wish(HINTS)
+    file.write_bytes(saved(engine, original, wish=wish, format=kind, vividness=0.25))
+    Image.open(file).load()
+    (told,) = json.loads(subprocess.check_output(["exiftool", "-j", "-G1", "-struct", "-a", file]))
+    assert told["XMP-iptcExt:DigitalSourceType"] == TRAINED
+    assert told["XMP-iptcExt:AISystemUsed"] == "colornet, network colornet"
+    (step,) = told["XMP-xmpMM:History"]
+    assert step["InstanceID"] == told["XMP-xmpMM:InstanceID"] and len(step["InstanceID"]) > 20
+    parameters = step["Parameters"]
+    assert f"source sha256 {hashlib.sha256(original).hexdigest()}" in parameters
+    assert f"network colornet sha256 {colorizer.network.sha256}" in parameters
+    assert "vividness 0.25" in parameters and "hint x 300 y 200 #2040c0" in parameters
+    assert step["When"].startswith("20") and not {"ExifTool:Warning", "ExifTool:Error"} & set(told)
 
 
 ODD = {

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -18,6 +19,7 @@ from colornet.color import bins
 from colornet.errors import NotInstalled, reason
 from colornet.inference.litert import FILE, LiteRTNetwork
 from colornet.models.releases import released
+from colornet.photos.history import Step, marked
 from colornet.storage import atomic
 
 HERE = Path(__file__).parent
@@ -118,18 +120,26 @@ def _sides(file):
     return dict(input=places(graph.Inputs(0)), output=places(logits))
 
 
+def _packet(network):
+    """The mark of what the browser saves, with places, in braces, for what that knows alone."""
+    step = Step(None, network.name, network.sha256, "{SETTINGS}", "{WHEN}")
+    text = marked(None, step)[0].decode().replace("source without a file", "{SOURCE}")
+    return re.sub("xmp.iid:[-0-9a-f]+", "xmp.iid:{INSTANCE}", text)
+
+
 def _config(file):
     """What the page is told of its engine, `engine.json`."""
-    prior = LiteRTNetwork(file).prior
+    network = LiteRTNetwork(file)
     return dict(
         engine="browser",
         films=False,
         steered=True,
         formats=["jpeg", "png"],
         limits=LIMITS,
+        packet=_packet(network),
         network=FILE,
         runtime="litert/",
-        bins=dict(centres=bins.centres().tolist(), prior=np.float64(prior).tolist()),
+        bins=dict(centres=bins.centres().tolist(), prior=np.float64(network.prior).tolist()),
         **_sides(file),
     )
 

@@ -3,7 +3,7 @@
  * brings its runtime in by importScripts.
  */
 
-const parts = ["color", "input", "network", "photo", "steering", "variants"].map((name) =>
+const parts = ["color", "input", "mark", "network", "photo", "steering", "variants"].map((name) =>
   import(`./${name}.js`));
 const MOST = 50; // photos that are remembered
 let site; // what there is to work with, once it is loaded
@@ -11,9 +11,10 @@ let last = {}; // what was asked last, and its answer
 const photos = new Map(); // by key: what is known of each photo; the logits of the last one alone
 
 async function load(config) {
-  const [color, input, network, photo, steering, variants] = await Promise.all(parts);
+  const [color, input, mark, network, photo, steering, variants] = await Promise.all(parts);
   const run = await network.openNetwork(config);
-  site = { color, input, photo, steering, variants, run, bins: config.bins, limits: config.limits };
+  const { bins, limits, packet } = config;
+  site = { color, input, mark, photo, steering, variants, run, bins, limits, packet };
 }
 
 /** A photo's size, what is said of it, and the network's input. */
@@ -84,7 +85,8 @@ async function save(order) {
   const bitmap = await site.photo.open(order.file, site.limits);
   const file = await site.photo.save(bitmap, colours, order.settings);
   bitmap.close();
-  return file;
+  const { file: original, wish, settings: { vividness } } = order;
+  return site.mark.marked(file, site.packet, { file: original, vividness, wish });
 }
 
 const WORK = { load, picture, answer, save };
