@@ -74,15 +74,17 @@ class Run:
         words = ["-m", "colornet", "archive", source, out, "--review", "0"]
         self._command = [sys.executable, *map(str, words), "--workers", str(workers)]
         self._environment = os.environ | dict(SOURCE_DATE_EPOCH="1750000000")
+        self._said = tempfile.TemporaryFile("w+")  # a pipe that nobody reads would fill up
 
     def start(self):
+        self._said.seek(0)
+        self._said.truncate()
         self.process = subprocess.Popen(
             self._command,
             env=self._environment,
             start_new_session=True,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
+            stderr=self._said,
         )
 
     def family(self):
@@ -96,7 +98,8 @@ class Run:
         while (done := results(self.out)) < number:
             try:
                 code = self.process.wait(OFTEN)
-                self.said = self.process.stderr.read()
+                self._said.seek(0)
+                self.said = self._said.read()
                 return code
             except subprocess.TimeoutExpired:
                 used = sum(one.memory_full_info().uss for one in self.family())
