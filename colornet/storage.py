@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def room_for(path: AnyPath) -> Iterator[None]:
         raise NoRoom(error.errno, LIMITS[error.errno], str(path)) from error
 
 
+ABANDONED = 60  # seconds without a write: whoever began the file was killed
 TEMPORARY = re.compile(r"\.tmp[0-9a-f]{8}\..*")  # of `atomic`
 
 
@@ -47,6 +49,21 @@ def sweep(folder: AnyPath) -> None:
     for inside, _, names in os.walk(folder):
         for name in filter(TEMPORARY.fullmatch, names):
             Path(inside, name).unlink(missing_ok=True)
+
+
+def sweep_for(path: AnyPath) -> None:
+    """Takes away what killed processes had begun to write for `path`, a minute ago or longer."""
+    path = Path(path)
+    for file in path.parent.glob(".tmp*"):
+        if TEMPORARY.fullmatch(file.name) and file.name.endswith(_end(path)):
+            with contextlib.suppress(OSError):
+                if time.time() - file.stat().st_mtime > ABANDONED:
+                    file.unlink()
+
+
+def _end(path):
+    mark = len(".tmp00000000.")
+    return path.name if len(path.name) < 40 else path.name[mark:]
 
 
 @contextlib.contextmanager
@@ -63,9 +80,7 @@ def atomic(path: AnyPath) -> Iterator[Path]:
     path = Path(path)
     with room_for(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-    mark = f".tmp{secrets.token_hex(4)}."
-    end = path.name if len(path.name) < 40 else path.name[len(mark) :]
-    temporary = path.with_name(mark + end)
+    temporary = path.with_name(f".tmp{secrets.token_hex(4)}." + _end(path))
     try:
         with room_for(path):
             yield temporary

@@ -1,5 +1,6 @@
 """Films in, coloured films out: times, sound, aspect and position kept; faults in one line."""
 
+import os
 import re
 import signal
 import sys
@@ -691,3 +692,14 @@ def test_a_replaced_film_and_its_report(clip, model, tmp_path, capsys):
     assert main(["video", str(clip), str(out), "--force", "--each", "--vividness", "1"]) == 0
     assert capsys.readouterr().out.strip() == f"{out}: {NUMBER} frames"
     assert len(read(out)[0]) == NUMBER and [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+def test_what_a_killed_run_had_begun_goes_with_the_next(clip, colorizer, tmp_path):
+    names = ".tmp01234567.out.mp4", ".tmp89abcdef.out.mp4", ".tmp01234567.other.mp4"
+    old, new, other = (tmp_path / name for name in names)
+    for file in (old, new, other):
+        file.write_bytes(b"half")
+    for file in (old, other):
+        os.utime(file, (0, 0))
+    colorize_video(colorizer, clip, tmp_path / "out.mp4")
+    assert not old.exists() and new.exists() and other.exists()  # others may still be at work

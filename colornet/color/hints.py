@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +26,12 @@ class Hint(NamedTuple):
     y: float
     ab: tuple[float, float]
     reach: float | None = None
+
+    def words(self) -> str:
+        """What it tells, as the mark has it."""
+        fields = {name: value for name, value in self._asdict().items() if value is not None}
+        numbers = (",".join(f"{x:.5g}" for x in np.ravel(value)) for value in fields.values())
+        return "hint " + " ".join(map(" ".join, zip(fields, numbers)))
 
 
 def parse(text: str) -> Hint:
@@ -57,24 +63,29 @@ def as_hint(told: Hint | str | tuple) -> Hint:
     return parse(told if isinstance(told, str) else ",".join(str(x) for x in told if x is not None))
 
 
-def read_hints(path: str | os.PathLike) -> list["Hint"]:
-    """The hints of a text file, one a line as `parse` takes it, empty lines and # comments aside.
+def read_lines(path: str | os.PathLike, form: Callable) -> list[tuple[int, object]]:
+    """The lines of a text file, empty ones and # comments aside: number, and what `form` makes.
 
     Raises:
-        ValueError: the file cannot be read, or a line has another form; names file and line.
+        ValueError: the file cannot be read, or `form` raised it of a line; names file and line.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: no hint file that can be read ({error})") from None
-    hints = []
+    found = []
     for number, line in enumerate(lines, 1):
         if line.strip() and not line.lstrip().startswith("#"):
             try:
-                hints.append(parse(line))
+                found.append((number, form(line)))
             except ValueError as error:
                 raise ValueError(f"{path}, line {number}: {error}") from None
-    return hints
+    return found
+
+
+def read_hints(path: str | os.PathLike) -> list["Hint"]:
+    """The hints of a text file, one a line as `parse` takes it; raises as `read_lines`."""
+    return [hint for _, hint in read_lines(path, parse)]
 
 
 def spread(

@@ -154,6 +154,11 @@ def _video_options(sub):
     sub.add_argument("output", metavar="OUT", help="an mp4 file")
     sub.add_argument("--force", action="store_true", help="replace a result that is there")
     sub.add_argument("--vividness", type=share, help="0 safe to 1 vivid")
+    text = "a text file of colours told: frame,x,y,#rrggbb or 12.5s,x,y,#rrggbb a line, "
+    text += "with ' until 300' or ' until 20s' where they are to end"
+    sub.add_argument("--hints", metavar="F", help=text)
+    text = "a folder of pictures that shots wrote, coloured: the film is coloured after them"
+    sub.add_argument("--guide", metavar="DIR", help=text)
     text = "colour each frame by itself; it flickers more"
     sub.add_argument("--each", action="store_true", help=text)
     _mark_options(sub)
@@ -164,11 +169,33 @@ def _video_options(sub):
 def _video(args):
     with needs("video", "films need"):
         from colornet.video.film import FilmOrder, colorize_video
+        from colornet.video.guide import read_guides
+        from colornet.video.told import read_told
 
+    told = read_told(args.hints) if args.hints else []
+    told += read_guides(args.guide) if args.guide else []
     marks = not args.no_mark, _credentials(args)
-    order = FilmOrder(args.vividness, not args.each, args.force, *marks)
+    order = FilmOrder(args.vividness, not args.each, args.force, *marks, told=tuple(told))
     try:
         number = colorize_video(load(args.model), args.film, args.output, order, say)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"{args.output} was not written") from None
     print(f"{args.output}: {number} frames")
+
+
+def _shots_options(sub):
+    sub.add_argument("film", metavar="IN")
+    text = "a folder for the pictures and the list, shots.csv"
+    sub.add_argument("-o", "--output", required=True, metavar="DIR", help=text)
+    model_option(sub)
+
+
+@command("shots", "Write a picture of each shot of a film, to be coloured for video --guide.")(
+    _shots_options
+)
+def _shots(args):
+    with needs("video", "films need"):
+        from colornet.video.shots import write_shots
+
+    number = write_shots(args.film, args.output, load(args.model).network)
+    print(f"{args.output}: {number} shots")

@@ -21,12 +21,6 @@ def refusal(network: object) -> str:
     return f"{network.name}: {FEW_ANSWERS.format(network.answers) if few else ONE_ANSWER}"
 
 
-def _told(hint):
-    fields = {name: value for name, value in hint._asdict().items() if value is not None}
-    numbers = (",".join(f"{x:.5g}" for x in np.ravel(value)) for value in fields.values())
-    return "hint " + " ".join(map(" ".join, zip(fields, numbers)))
-
-
 class Answer:
     """One run of a network on one photo; nothing here runs it again.
 
@@ -57,6 +51,12 @@ class Answer:
         if self._logits is None:
             raise ValueError(refusal(self._network))
         return self._logits
+
+    def without_hints(self) -> "Answer | None":
+        """What the same run says without its hints; None where it was not asked."""
+        if self._unhinted is None or self._own is not None:
+            return None
+        return Answer(self._network, self.photo, self._unhinted)
 
     def ab(self, vividness: float | None = None, palette: np.ndarray | None = None) -> np.ndarray:
         """The colours, at the network's own resolution.
@@ -97,7 +97,7 @@ class Answer:
         photo, network = photo or self.photo, self._network
         told = [f"vividness {vividness:g}"] if vividness is not None else []
         told += ["palette of another photo"] * (palette is not None)
-        told += map(_told, self.hints)
+        told += [hint.words() for hint in self.hints]
         return photo._replace(
             pixels=compose(photo.pixels, self.ab(vividness, palette)),
             step=Step(photo.sha256, network.name, network.sha256, ", ".join(told)),

@@ -72,6 +72,9 @@ def mark_film(source: AnyPath, target: AnyPath, network: object, order: object) 
     if order.mark:
         told = [f"vividness {order.vividness:g}"] if order.vividness is not None else []
         told += ["held steady"] if order.steady else ["each frame by itself"]
+        told += [one.words() for one in order.told]
+        # What else guides a film may say so.
+        told += [guide.words() for guide in order.guides if hasattr(guide, "words")]
         step = Step(digest(source), network.name, network.sha256, ", ".join(told))
         packet, _ = marked(packet, step)
     if packet:
