@@ -57,7 +57,7 @@ def test_colorize_as_typed(model, photo, tmp_path):
 def test_error_as_typed_is_one_line(photo, tmp_path):
     done = typed("colorize", "photo.png", "-o", "photo.png", cwd=tmp_path)
     assert done.returncode == 1 and done.stdout == ""
-    assert done.stderr.startswith("colornet: photo.png: is a photo to be coloured")
+    assert done.stderr.startswith("colornet: photo.png: is one of the photos")
     assert done.stderr.count("\n") == 1
 
 

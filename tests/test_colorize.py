@@ -247,7 +247,7 @@ def test_no_photo_is_ever_overwritten(how, force, folder, network, tmp_path):
         else:
             os.link(folder / "a.png", out / "a.png")
     before = contents(folder)
-    with pytest.raises(PhotoError, match="a.png: is a photo to be coloured; choose another"):
+    with pytest.raises(PhotoError, match="a.png: is one of the photos; choose another"):
         colorize_files(network, source, out, Order(force=force))
     assert contents(folder) == before
 
@@ -262,7 +262,7 @@ def test_result_of_one_photo_does_not_replace_another(folder, network, tmp_path)
 
 def test_clashing_names_are_refused_before_any_work(folder, network, tmp_path):
     out = tmp_path / "out"
-    with pytest.raises(PhotoError, match="a.png has the same name; colour them apart"):
+    with pytest.raises(PhotoError, match="a.png has the same name; take them apart"):
         colorize_files(network, [folder / "a.png", folder / "in" / "a.png"], out)
     assert not out.exists()
 
@@ -311,7 +311,7 @@ def test_each_page(network, tmp_path, capsys):
     file.parent.mkdir()
     pages[0].save(file, save_all=True, append_images=pages[1:])
     assert colorize_files(network, [file], out)["done"] == [out / "a.tif"]
-    assert f"{file}: the first of 3 pictures; --pages all colours each\n" in capsys.readouterr().err
+    assert f"{file}: the first of 3 pictures; --pages all takes each\n" in capsys.readouterr().err
     assert files(out) == ["a.tif"]
     assert colorize_files(network, [file], out, Order(every_page=True))["done"] == [out / "a.tif"]
     assert files(out) == ["a-page2.tif", "a-page3.tif", "a.tif"] and not capsys.readouterr().err

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from colornet.__main__ import main
-from colornet.photos.history import TRAINED
+from colornet.photos.history import ENHANCED, TRAINED
 
 DAY = datetime.timedelta(days=1)
 ROOT = x509.Name(
@@ -81,9 +81,9 @@ def photo(tmp_path):
     return path
 
 
-def _colorize(photo, out, signer, certificate="chain.pem", key="key.pem"):
+def _colorize(photo, out, signer, certificate="chain.pem", key="key.pem", command="colorize"):
     keys = ["--c2pa-certificate", signer / certificate, "--c2pa-key", signer / key]
-    return main([str(word) for word in ["colorize", photo, "-o", out, "--force", *keys]])
+    return main([str(word) for word in [command, photo, "-o", out, "--force", *keys]])
 
 
 def _read(path, root):
@@ -108,6 +108,15 @@ def test_result_is_signed_with_the_original_as_parent(suffix, photo, signer, tmp
     assert actions[1]["softwareAgent"]["name"] == "colornet"
     with Image.open(out) as image:
         image.load()
+
+
+def test_a_repair_is_signed_as_no_more_than_that(photo, signer, tmp_path):
+    out = tmp_path / "new.png"
+    assert _colorize(photo, out, signer, command="repair") == 0
+    state, manifest, _ = _read(out, signer / "root.pem")
+    edited = manifest["assertions"][0]["data"]["actions"][1]
+    assert state == "Trusted" and edited["digitalSourceType"] == ENHANCED
+    assert edited["description"].startswith("repaired: ")
 
 
 def test_what_is_changed_after_signing_is_noticed(photo, signer, tmp_path):

@@ -92,7 +92,7 @@ def test_eight_conv_refuses_other_sizes(size):
 
 
 def test_unknown_name_lists_the_known():
-    with pytest.raises(ValueError, match="colornet, eight_conv, encoder_decoder, cic"):
+    with pytest.raises(ValueError, match="colornet, damage, eight_conv, encoder_decoder, cic"):
         models.build("resnet")
 
 

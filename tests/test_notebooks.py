@@ -38,7 +38,7 @@ def test_paths_are_taken_from_the_root(tmp_path, monkeypatch):
 
 
 def test_there_are_notebooks():
-    assert [file.name[:2] for file in FILES] == ["01", "02", "03", "04", "05", "06"]
+    assert [file.name[:2] for file in FILES] == ["01", "02", "03", "04", "05", "06", "07"]
 
 
 @each

@@ -20,6 +20,7 @@ from colornet.inference.colorizer import Colorizer
 
 ROOT = Path(__file__).parents[1]
 RELEASES = sorted(path.parent for path in (ROOT / "saved_models").glob("*/config.json"))
+COLOUR = [folder for folder in RELEASES if folder.name not in models.FINDERS]
 
 
 def test_demo_writes_picture_and_table(tmp_path):
@@ -44,7 +45,7 @@ def test_something_is_released():
     assert [folder.name for folder in RELEASES]
 
 
-@pytest.mark.parametrize("folder", RELEASES, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", COLOUR, ids=lambda folder: folder.name)
 def test_release_is_whole_and_small(folder):
     assert (folder / "best.weights.h5").stat().st_size <= 20e6
     config = json.loads((folder / "config.json").read_text())

@@ -277,7 +277,7 @@ def own(prepared, tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("colornet.training.callbacks.WARM_UP", 8)
-        patch.setattr("colornet.training.callbacks.preview", copy_and_draw)
+        patch.setattr("colornet.training.train.preview", copy_and_draw)
         network = train(prepared, folder, epochs=2, **OWN)
     return dict(network=network, run=folder, killed=killed)
 

@@ -92,8 +92,9 @@ class Task:
         if self.only == "grey" and not is_greyish(photo.pixels):
             return "passed", dict(photo=source.path(name), sha256=photo.sha256, error=None)
         order = replace(self.order, when=now())
+        photo = order.repaired(photo)
         answers = order.answers(self.colorizer, photo)
-        (painted,) = order.results(answers)
+        (painted,) = order.results(photo, answers)
         with out.writing(target) as path:
             left = {path: order.write(path, painted, file)}
             done = Done(source.path(name), 0, [path], left, time.perf_counter() - begun)

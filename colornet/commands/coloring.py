@@ -27,11 +27,47 @@ def _credentials(args):
     return Credentials(certificate, key)
 
 
-def _colorize_options(sub):
+def _files_options(sub):
+    """Of commands that take photo files and folders and give as many."""
     sub.add_argument("photos", nargs="+", metavar="IN", help="photo files and folders")
     sub.add_argument("-o", "--output", required=True, metavar="OUT", help="a file or a folder")
     sub.add_argument("--force", action="store_true", help="replace results that are there")
     sub.add_argument("--quality", type=int, default=95, help="of JPEG results, 1 to 100")
+    sub.add_argument("--record", metavar="F", help="add a line in JSON for each photo to this file")
+    text = "of files with several pictures"
+    sub.add_argument("--pages", default="first", choices=["first", "all"], help=text)
+    _mark_options(sub)
+
+
+def _repair_option(sub):
+    text = "mend damage first: what surely is some, or with strong what may be"
+    sub.add_argument("--repair", nargs="?", const="mild", choices=["mild", "strong"], help=text)
+
+
+def _repair_options(sub):
+    text = (
+        "of one photo: an image of its size, white where it is damaged; nothing else is looked for"
+    )
+    sub.add_argument("--mask", metavar="F", help=text)
+    text = "write also what was repaired, white on black, to be corrected and given by --mask"
+    sub.add_argument("--write-mask", action="store_true", help=text)
+    text = "make fading and uneven light milder; it changes lightness everywhere"
+    sub.add_argument("--tone", action="store_true", help=text)
+
+
+def _told(report, out, done):
+    """Tells what became of files, `done` in a word; the exit code."""
+    print(f"{len(report['done'])} {done} into {one_line(out)}", end="")
+    print(f", {len(report['kept'])} there already (--force does them again)" * bool(report["kept"]))
+    if report["failed"]:
+        if sum(map(len, report.values())) > 1:
+            print(f"{len(report['failed'])} could not be {done}, named above", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _colorize_options(sub):
+    _files_options(sub)
     text = "0 safe to 1 vivid; by default what the network is best at"
     sub.add_argument("--vividness", type=share, help=text)
     text = (
@@ -47,25 +83,30 @@ def _colorize_options(sub):
     text = "write also how sure the network is of each place"
     sub.add_argument("--confidence", action="store_true", help=text)
     sub.add_argument("--reference", metavar="PHOTO", help="take the palette of another photo")
-    _mark_options(sub)
-    sub.add_argument("--record", metavar="F", help="add a line in JSON for each photo to this file")
     text = "write 'colours by AI' into the corner"
     sub.add_argument("--corner-mark", action="store_true", help=text)
-    text = "of files with several pictures"
-    sub.add_argument("--pages", default="first", choices=["first", "all"], help=text)
+    _repair_option(sub)
+    _repair_options(sub)
     model_option(sub)
 
 
 @command("colorize", "Colour photos, at their own size and lightness.")(_colorize_options)
 def _colorize(args):
     from colornet.color.hints import parse, read_hints
+    from colornet.errors import PhotoError
     from colornet.inference.folders import colorize_files
     from colornet.inference.order import Order
     from colornet.inference.palette import read_palette
+    from colornet.inference.repair import Repair
     from colornet.inference.steering import Steering
 
     hints = [parse(text) for text in args.hint] + (read_hints(args.hints) if args.hints else [])
     palette = read_palette(args.reference) if args.reference else None
+    repair = None
+    if args.repair or args.mask:
+        repair = Repair(args.repair or "mild", args.mask, args.tone)
+    elif args.tone:
+        raise PhotoError("tone is evened in a repair; ask for --repair too")
     colorizer = load(args.model)
     order = Order(
         Steering(args.vividness, hints, palette),
@@ -77,14 +118,40 @@ def _colorize(args):
         not args.no_mark,
         args.corner_mark,
         credentials=_credentials(args),
+        repair=repair,
+        write_mask=args.write_mask,
     )
     report = colorize_files(colorizer, args.photos, args.output, order, args.record)
-    print(f"{len(report['done'])} coloured into {one_line(args.output)}", end="")
-    print(f", {len(report['kept'])} there already (--force does them again)" * bool(report["kept"]))
-    if report["failed"]:
-        if sum(map(len, report.values())) > 1:
-            print(f"{len(report['failed'])} could not be coloured, named above", file=sys.stderr)
-        return 1
+    return _told(report, args.output, "coloured")
+
+
+def _repair_command_options(sub):
+    _files_options(sub)
+    text = "mild mends what surely is damage, strong what may be"
+    sub.add_argument("--strength", default="mild", choices=["mild", "strong"], help=text)
+    _repair_options(sub)
+
+
+@command("repair", "Mend scratches, dust and holes of photos, grey or in colour.")(
+    _repair_command_options
+)
+def _repair(args):
+    from colornet.inference.folders import colorize_files
+    from colornet.inference.order import Order
+    from colornet.inference.repair import Repair
+
+    order = Order(
+        every_page=args.pages == "all",
+        quality=args.quality,
+        force=args.force,
+        mark=not args.no_mark,
+        credentials=_credentials(args),
+        repair=Repair(args.strength, args.mask, args.tone),
+        write_mask=args.write_mask,
+        colorize=False,
+    )
+    report = colorize_files(None, args.photos, args.output, order, args.record)
+    return _told(report, args.output, "repaired")
 
 
 def _archive_options(sub):
@@ -99,6 +166,7 @@ def _archive_options(sub):
     sub.add_argument("--quality", type=int, default=95, help="of JPEG results, 1 to 100")
     text = "0 safe to 1 vivid; by default what the network is best at"
     sub.add_argument("--vividness", type=share, help=text)
+    _repair_option(sub)
     text = "how many of the least sure results OUT/review.html shows"
     sub.add_argument("--review", type=int, default=60, metavar="N", help=text)
     sub.add_argument("--bag", action="store_true", help="make OUT a bag, RFC 8493")
@@ -115,10 +183,12 @@ def _archive(args):
     from colornet.archive.archive import ArchiveOrder, colorize_archive
     from colornet.archive.task import Task
     from colornet.inference.order import Order
+    from colornet.inference.repair import Repair
     from colornet.inference.steering import Steering
 
     marks = dict(mark=not args.no_mark, credentials=_credentials(args))
-    order = Order(Steering(args.vividness), quality=args.quality, **marks)
+    repair = Repair(args.repair) if args.repair else None
+    order = Order(Steering(args.vividness), quality=args.quality, repair=repair, **marks)
     task = Task(args.source, args.out, args.model, order, args.only)
     names = ("ledger", "engine", "workers", "retry", "review", "bag", "record")
     try:
@@ -161,6 +231,8 @@ def _video_options(sub):
     sub.add_argument("--guide", metavar="DIR", help=text)
     text = "colour each frame by itself; it flickers more"
     sub.add_argument("--each", action="store_true", help=text)
+    text = "take away dust and scratches that stand in one frame alone"
+    sub.add_argument("--repair", action="store_true", help=text)
     _mark_options(sub)
     model_option(sub)
 
@@ -175,7 +247,14 @@ def _video(args):
     told = read_told(args.hints) if args.hints else []
     told += read_guides(args.guide) if args.guide else []
     marks = not args.no_mark, _credentials(args)
-    order = FilmOrder(args.vividness, not args.each, args.force, *marks, told=tuple(told))
+    order = FilmOrder(
+        args.vividness,
+        not args.each,
+        args.force,
+        *marks,
+        told=tuple(told),
+        repair=args.repair,
+    )
     try:
         number = colorize_video(load(args.model), args.film, args.output, order, say)
     except KeyboardInterrupt:

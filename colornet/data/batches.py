@@ -19,7 +19,7 @@ keras = start_keras()
 
 
 @cache
-def _grey_levels():
+def grey_levels() -> np.ndarray:
     """A network's L of each 8-bit level of grey, float32 `(256, 1)`."""
     levels = np.repeat(np.arange(256, dtype=np.float32)[:, None], 3, axis=1) / 255
     return np.asarray(lab.to_network(lab.rgb_to_lab(levels))[0])
@@ -87,14 +87,17 @@ class PhotoBatches(keras.utils.PyDataset):
         chosen = self.order[index * count : (index + 1) * count]
         return [self.files[i] for i in chosen]
 
+    def _fit(self, pixels, size, rng):
+        return augmented(pixels, size, rng) if self.recipe.augment else square(pixels, size)
+
     def photos(self, index: int) -> np.ndarray:
         """The uint8 RGB photos of one batch, `(batch, size, size, 3)`."""
         rng, recipe = self._rng(index), self.recipe
         # In turn: Keras learns from the first two batches that sizes differ.
         size = recipe.size + 32 * ((index + self.epoch) % 3 - 1) * recipe.mixed
-        fit = (lambda p: augmented(p, size, rng)) if recipe.augment else (lambda p: square(p, size))
         try:
-            return np.stack([fit(read_prepared(file)) for file in self._files(index)])
+            read = map(read_prepared, self._files(index))
+            return np.stack([self._fit(pixels, size, rng) for pixels in read])
         except PhotoError as error:
             self.error = error
             raise
@@ -104,7 +107,7 @@ class PhotoBatches(keras.utils.PyDataset):
         for i in np.flatnonzero(rng.random(len(L)) < self.recipe.age):
             grey = cv2.cvtColor(photos[i], cv2.COLOR_RGB2GRAY)
             grey = aged(grey, rng) if rng.random() < 0.5 else grey
-            L[i] = _grey_levels()[grey]
+            L[i] = grey_levels()[grey]
         return L
 
     def __getitem__(self, index):

@@ -106,6 +106,8 @@ def benchmark(
     out, names = Path(out), list(names or models.names())
     for name in names:
         models.builder(name)  # says which there are, where it is unknown
+        if name in models.FINDERS:
+            raise ValueError(f"{name}: {models.NO_COLOURS}")
     epochs = -(-budget // max(1, len(dataset.split_files(folder, "train"))))
     test = read_test_set([folder], TEST_SIZE)
     asked = dict(data=dataset.fingerprint(folder), photos=test.names[:photos])

@@ -9,6 +9,7 @@ from colornet import models
 from colornet.color import lab
 from colornet.data import dataset
 from colornet.data.batches import PhotoBatches
+from colornet.data.damaged import DamagedBatches
 from colornet.evaluation.metrics import psnr
 from colornet.models.recipe import Recipe
 from colornet.quiet import start_keras
@@ -32,6 +33,16 @@ def _grey_loss(name, batches):
     return total / len(batches.files)
 
 
+def _finds(network, files, size):
+    """Precision and recall of a network that finds damage, at a probability of one half."""
+    both = found = lost = 0
+    recipe = models.recipe_of("damage").plain().but(size=size)
+    for L, mask in DamagedBatches(files, recipe):
+        marked, mask = network.predict_on_batch(L) > 0, mask > 0
+        both, found, lost = both + (marked & mask).sum(), found + marked.sum(), lost + mask.sum()
+    return both / max(1, found), both / max(1, lost)
+
+
 def outcome(run: AnyPath, folder: AnyPath) -> str:
     """What a run came to, in two lines: its best epoch, and its colours beside grey.
 
@@ -39,6 +50,8 @@ def outcome(run: AnyPath, folder: AnyPath) -> str:
     discriminators are not defined for a grey answer; so every network is also compared by the
     PSNR of its colours (of a distribution, of the mean): the best weights' on `SCORED` validation
     photos at the size of the training, per photo in 8-bit sRGB, then the mean.
+
+    Of a network that finds damage: how much of it, in validation photos with made damage.
 
     Args:
         run: the run folder.
@@ -50,16 +63,22 @@ def outcome(run: AnyPath, folder: AnyPath) -> str:
     files = [file for file in dataset.split_files(folder, "validation") if file.is_file()]
     loss = json.loads((Path(run) / "config.json").read_text(encoding="utf-8"))["loss"]
     network, values = models.load(run), []
+    line = f"{run}: {history[-1]['epoch']} epochs; the best is {best['epoch']}, validation loss "
+    line += f"{best['val_loss']:.5f}"
+    scored = files[:: -(-len(files) // SCORED)]
+    if network.name in models.FINDERS:
+        precision, recall = _finds(network, scored, size)
+        line += f"\nof made damage it finds {recall:.1%}; of what it marks {precision:.1%} is "
+        line += f"damage, on {len(scored)} validation photos"
+        return f"{line}; the curves are in curves.png"
     plain = Recipe(size=size).plain()
-    for L, ab in PhotoBatches(files[:: -(-len(files) // SCORED)], plain):
+    for L, ab in PhotoBatches(scored, plain):
         guesses = _rgb(L, network.predict_on_batch(L)), _rgb(L, np.zeros_like(ab))
         for true, *both in zip(_rgb(L, ab), *guesses):
             values.append([psnr(true, guess) for guess in both])
     values = np.array(values)
     values = values[np.isfinite(values).all(axis=1)]  # grey's is infinite on a grey square
     own, grey = values.mean(axis=0)
-    line = f"{run}: {history[-1]['epoch']} epochs; the best is {best['epoch']}, validation loss "
-    line += f"{best['val_loss']:.5f}"
     if not models.objective(loss):
         line += f", grey's {_grey_loss(loss, PhotoBatches(files, plain)):.5f}"
     line += f"\nits colours: {own:.2f} dB PSNR on {len(values)} validation photos of {size}x{size}"

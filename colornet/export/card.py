@@ -76,7 +76,10 @@ def card(folder: AnyPath, network: keras.Model, form: dict | None = None) -> str
             photos=f"{train:,} photos for training, {validation:,} for validation.",
             sources=beside("SOURCES.md"),
         ).strip()
+    finds, found = network.name in models.FINDERS, beside("DAMAGE.md")
     evaluation = "Not evaluated: `python -m colornet release` does that."
+    if finds:
+        evaluation = found or "Not evaluated: `python experiments/damage.py` does that."
     if report:
         report = json.loads(report)
         evaluation = told(
@@ -87,11 +90,11 @@ def card(folder: AnyPath, network: keras.Model, form: dict | None = None) -> str
             protocol=report["protocol"],
             steering=beside("STEERING.md"),
         )
-        if form is None:
-            size = (folder / "best.weights.h5").stat().st_size / 1e6
-            weights = f"; weights {size:.1f} MB, kernels as float16"
+    if (report or found) and form is None:
+        size = (folder / "best.weights.h5").stat().st_size / 1e6
+        weights = f"; weights {size:.1f} MB, kernels as float16"
     text = told(
-        "card",
+        "card_damage" if finds else "card",
         **form or release_form(name),
         name=name,
         summary=summary.strip(),

@@ -203,13 +203,21 @@ def save_litert(network: keras.Model, folder: Path, name: str) -> Iterator[Path]
 
 
 def save_quick(folder: AnyPath) -> None:
-    """Writes the file that `litert` colours by into the folder of a release, if it has bins."""
+    """Writes the file that is used without Keras into the folder of a release, if it has bins.
+
+    Or if it finds damage: `inference.litert` and `inference.damage` say what goes in and out.
+    """
     network = convertible(models.load(folder))
-    own = Network(network)
-    if own.own_answer:
-        return
-    prior, logits = tf.constant(own.prior), _constant(network, own.logits)
-    spec = [tf.TensorSpec([1, None, None, 4], name="x")]
-    function = tf.function(lambda x: dict(logits=logits(x), prior=prior), input_signature=spec)
+    if network.name in models.FINDERS:
+        logits = _constant(network, network)
+        channels, answer = 1, lambda x: dict(damage=tf.sigmoid(logits(x)))
+    else:
+        own = Network(network)
+        if own.own_answer:
+            return
+        prior, logits = tf.constant(own.prior), _constant(network, own.logits)
+        channels, answer = 4, lambda x: dict(logits=logits(x), prior=prior)
+    spec = [tf.TensorSpec([1, None, None, channels], name="x")]
+    function = tf.function(answer, input_signature=spec)
     with atomic(Path(folder) / FILE) as temporary:
         temporary.write_bytes(*_litert(function, "float16"))

@@ -40,9 +40,11 @@ def export(model: AnyPath, out: AnyPath, formats: tuple[str, ...] = FORMATS) -> 
         The path of each file and of each SavedModel's folder, as soon as it is written.
 
     Raises:
-        ValueError: no such network.
+        ValueError: no such network, or one that gives no colours.
     """
     network, trained = models.load(model), models.load(model, folded=False)
+    if network.name in models.FINDERS:
+        raise ValueError(f"{network.name}: {models.NO_COLOURS}")
     source = released(model)
     name = source.stem if source.suffix == ".keras" else source.resolve().name
     for tool in ("tensorflow", "tf2onnx"):  # which tell of every step

@@ -29,7 +29,8 @@ def release(run: AnyPath, folder: AnyPath, out: AnyPath, test: AnyPath | None = 
     also the form that colours without Keras, see `converters.save_quick`. `SHA256SUMS` lists the
     weights, which are checked by it when they are loaded. What else belongs into the card lies in
     `out`: `SOURCES.md`, where the photos come from and under which terms; `LIMITS.md`, what to
-    expect; and `STEERING.md`, a table by `experiments/steering.py`.
+    expect; and `STEERING.md`, a table by `experiments/steering.py`. A network that finds damage is
+    scored by `experiments/damage.py` instead, which writes `DAMAGE.md` and the card anew.
 
     Args:
         run: a run folder.
@@ -38,7 +39,7 @@ def release(run: AnyPath, folder: AnyPath, out: AnyPath, test: AnyPath | None = 
         test: another prepared set, by whose test photos to score; by default those of `folder`.
 
     Returns:
-        The metrics table as Markdown.
+        The metrics table as Markdown, or how to come by it.
 
     Raises:
         PhotoError: `folder` holds no prepared set, or none with test photos.
@@ -62,16 +63,24 @@ def release(run: AnyPath, folder: AnyPath, out: AnyPath, test: AnyPath | None = 
         halve(run / weights.name, temporary)
     for name in ("config.json", "history.csv"):
         shutil.copy(run / name, out / name)
-    report, photos = evaluate(models.load(out), [test or folder])
-    write_json(out / "metrics.json", dict(model=out.name) | report)
-    _write_per_photo(out / "per_photo.csv", photos)
-    with atomic(out / "README.md") as temporary:
-        temporary.write_text(card(out, models.load(out, folded=False)), encoding="utf-8")
+    figures = f"its figures: python experiments/damage.py {out}"
+    if config["model"] not in models.FINDERS:
+        report, photos = evaluate(models.load(out), [test or folder])
+        write_json(out / "metrics.json", dict(model=out.name) | report)
+        _write_per_photo(out / "per_photo.csv", photos)
+        figures = table(report)
+    write_card(out)
     with silent():  # the converter tells much, in C++
         save_quick(out)
     # Not of the texts, which may still be edited.
     write_sums(out, [file for file in (weights, out / FILE) if file.is_file()])
-    return table(report)
+    return figures
+
+
+def write_card(out: AnyPath) -> None:
+    """Writes the card of a release, `README.md`, from what else lies in its folder."""
+    with atomic(Path(out) / "README.md") as temporary:
+        temporary.write_text(card(out, models.load(out, folded=False)), encoding="utf-8")
 
 
 def _write_per_photo(path, photos):

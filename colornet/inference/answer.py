@@ -98,6 +98,7 @@ class Answer:
         told = [f"vividness {vividness:g}"] if vividness is not None else []
         told += ["palette of another photo"] * (palette is not None)
         told += [hint.words() for hint in self.hints]
+        told += [photo.damage.words()] if photo.damage else []
         return photo._replace(
             pixels=compose(photo.pixels, self.ab(vividness, palette)),
             step=Step(photo.sha256, network.name, network.sha256, ", ".join(told)),

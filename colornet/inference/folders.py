@@ -1,4 +1,4 @@
-"""Files and folders of photos, coloured one by one."""
+"""Files and folders of photos, coloured or repaired one by one."""
 
 import os
 import tempfile
@@ -59,7 +59,7 @@ def _targets(sources, photos, out, words):
             if target.suffix.lower() not in WRITTEN:
                 target = target.with_name(target.name + ".png")
             if target in pairs:
-                raise PhotoError(f"{file}: {pairs[target]} has the same name; colour them apart")
+                raise PhotoError(f"{file}: {pairs[target]} has the same name; take them apart")
             pairs[target] = file
     results = [[target, *(_beside(target, word) for word in words)] for target in pairs]
     # So that links and other spellings of a path are seen through.
@@ -67,18 +67,18 @@ def _targets(sources, photos, out, words):
     seen = set()
     for target in (target for paths in results for target in paths):
         if identity(target) in inputs:
-            raise PhotoError(f"{target}: is a photo to be coloured; choose another place for -o")
+            raise PhotoError(f"{target}: is one of the photos; choose another place for -o")
         if target in seen:
-            raise PhotoError(f"{target}: two results have the same name; colour the photos apart")
+            raise PhotoError(f"{target}: two results have the same name; take the photos apart")
         seen.add(target)
     return [*zip(pairs.values(), results)]
 
 
 class Work:
-    """Photos coloured one by one into their places.
+    """Photos coloured or repaired one by one into their places.
 
     Args:
-        colorizer: a `Colorizer`.
+        colorizer: a `Colorizer`, or None where nothing is to be coloured.
         order: what is wanted of each.
         pairs: of photo and the paths of its results.
         record: a `Record` to which each is added, or None.
@@ -86,7 +86,7 @@ class Work:
 
     def __init__(
         self,
-        colorizer: Colorizer,
+        colorizer: Colorizer | None,
         order: Order,
         pairs: list[tuple[Path, list[Path]]],
         record: Record | None = None,
@@ -107,14 +107,15 @@ class Work:
             if target.is_dir():
                 raise PhotoError(f"{target}: is a folder; choose another place for -o")
             if number and (target in self._taken or identity(target) in self._inputs):
-                raise PhotoError(f"{target}: is of another photo; colour {file} by itself")
+                raise PhotoError(f"{target}: is of another photo; take {file} by itself")
         if not wanted and not order.every_page:
             return False, None
         photo = read_photo(file, number=number)
         if not wanted:
             return False, photo
+        photo = order.repaired(photo)
         answers, first, left = order.answers(self.colorizer, photo), None, {}
-        for target, result in zip(targets, order.results(answers)):
+        for target, result in zip(targets, order.results(photo, answers)):
             first = first or result
             if target in wanted:
                 left[target] = order.write(target, result, file)
@@ -143,7 +144,7 @@ class Work:
             wrote |= self.picture(file, pages, number)[0]
         notes = photo.notes if wrote else ()
         if wrote and photo.pictures > 1 and not every_page:
-            notes += (f"the first of {photo.pictures} pictures; --pages all colours each",)
+            notes += (f"the first of {photo.pictures} pictures; --pages all takes each",)
         if notes:
             say(f"{file}: {'; '.join(notes)}")
         return wrote
@@ -178,20 +179,20 @@ def make_folder(folder: Path) -> None:
 
 
 def colorize_files(
-    colorizer: Colorizer,
+    colorizer: Colorizer | None,
     sources: list[AnyPath],
     out: AnyPath,
     order: Order = Order(),
     record: AnyPath | None = None,
 ) -> dict[str, list[Path]]:
-    """Colours photo files into a file or a folder.
+    """Colours photo files, or repairs them alone, into a file or a folder.
 
     A folder's results keep the names and subfolders of its photos. Whatever goes wrong with one
     file or folder, or is to be told of it, is a line on stderr, and the rest goes on; so are the
     kinds of files that are not read.
 
     Args:
-        colorizer: a `Colorizer`.
+        colorizer: a `Colorizer`, or None where nothing is to be coloured.
         sources: files and folders.
         out: a photo file for one photo, else a folder.
         order: what is wanted of each.
@@ -201,12 +202,13 @@ def colorize_files(
         A dict of lists of paths, `done`, `kept` (there already) and `failed`, folders too.
 
     Raises:
-        PhotoError: before any work: nothing to colour, a missing source, clashing names, or an
+        PhotoError: before any work: no photos, a missing source, clashing names, or an
             `out` that cannot be written or would replace a photo.
         ValueError: before any work: the network lacks what is wanted.
         NoRoom: the disk is full.
     """
-    colorizer.check(order.steering, order.variants, order.confidence)
+    if order.colorize:
+        colorizer.check(order.steering, order.variants, order.confidence)
     found = search(sources)
     pairs = _targets(sources, found.photos, out, order.words())
     if not pairs:
@@ -216,6 +218,8 @@ def colorize_files(
         raise PhotoError(f"{sources[0]}: {there}; looked for {', '.join(SUFFIXES)}")
     if order.steering.hints and len(pairs) > 1:
         raise PhotoError(f"{sources[0]}: hints are for one photo, here are {len(pairs)}")
+    if order.repair and order.repair.mask and len(pairs) > 1:
+        raise PhotoError(f"{sources[0]}: a mask is for one photo, here are {len(pairs)}")
     make_folder(Path(out).parent if pairs[0][1][0] == Path(out) else Path(out))
     report = dict(done=[], kept=[], failed=[])
     for name, line in found.unopened:

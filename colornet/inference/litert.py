@@ -4,13 +4,25 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter, SignatureRunner
 
 from colornet.checksums import digest
+from colornet.models import NO_COLOURS
 from colornet.quiet import silent
 from colornet.storage import AnyPath
 
 FILE = "light.tflite"  # in the folder of a release; `export.converters.save_quick` makes it
+
+
+def runner(file: AnyPath) -> SignatureRunner:
+    """What answers for a network in LiteRT's form; raises ValueError where that is damaged."""
+    try:
+        with silent():  # it tells which of its own parts it uses
+            interpreter = Interpreter(str(file), num_threads=cv2.getNumThreads())
+            return interpreter.get_signature_runner()
+    except ValueError as error:
+        reason = str(error).strip().split("\n")[0][:200]
+        raise ValueError(f"{file}: cannot be loaded ({reason}); fetch it again") from None
 
 
 class LiteRTNetwork:
@@ -19,14 +31,10 @@ class LiteRTNetwork:
     size, takes_hints, answers, own_answer = None, True, 1, False
 
     def __init__(self, file: AnyPath):
-        try:
-            with silent():  # it tells which of its own parts it uses
-                interpreter = Interpreter(str(file), num_threads=cv2.getNumThreads())
-                self._run = interpreter.get_signature_runner()
-                self.prior = self._run(x=np.zeros((1, 32, 32, 4), np.float32))["prior"]
-        except ValueError as error:
-            reason = str(error).strip().split("\n")[0][:200]
-            raise ValueError(f"{file}: cannot be loaded ({reason}); fetch it again") from None
+        self._run = runner(file)
+        if "prior" not in self._run.get_output_details():
+            raise ValueError(f"{Path(file).parent.name}: {NO_COLOURS}")
+        self.prior = self._run(x=np.zeros((1, 32, 32, 4), np.float32))["prior"]
         self.name, self.sha256 = Path(file).parent.name, digest(file)
 
     def run(self, x: np.ndarray) -> tuple[np.ndarray, None]:

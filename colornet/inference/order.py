@@ -1,7 +1,7 @@
 """What is wanted of each photo."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -10,7 +10,9 @@ from colornet.color.hints import Hint
 from colornet.errors import PhotoError
 from colornet.inference.answer import Answer
 from colornet.inference.colorizer import Colorizer
+from colornet.inference.repair import Repair, repaired
 from colornet.inference.steering import Steering
+from colornet.photos.history import Step
 from colornet.photos.mark import corner_mark
 from colornet.photos.photo import Photo
 from colornet.photos.write import write_photo
@@ -32,6 +34,9 @@ class Order:
     corner_mark: write "colours by AI" into the corner of what is coloured.
     when: the time that the mark tells, ISO 8601; None for now.
     credentials: `credentials.Credentials` to sign results by, or None.
+    repair: the `Repair` of each before it is coloured; or None.
+    write_mask: write NAME-mask too, white where the photo was repaired.
+    colorize: colour it; else it is repaired alone.
     """
 
     steering: Steering = Steering()
@@ -44,23 +49,41 @@ class Order:
     corner_mark: bool = False
     when: str | None = None
     credentials: object = None
+    repair: Repair | None = None
+    write_mask: bool = False
+    colorize: bool = True
 
     def __post_init__(self):
         if not 1 <= self.quality <= 100:
             raise PhotoError(f"quality {self.quality}: choose one from 1 to 100")
+        if self.write_mask and not self.repair:
+            raise PhotoError("a mask is written of a repair; ask for --repair too")
 
     def words(self) -> list[str]:
         """What the names of the results behind the first one end in."""
         variants = [f"variant{number}" for number in range(2, self.variants + 1)]
-        return variants + ["confidence"] * self.confidence
+        return variants + ["confidence"] * self.confidence + ["mask"] * self.write_mask
 
-    def answers(self, colorizer: Colorizer, photo: Photo) -> list[Answer]:
-        """The network's `Answer`s to a photo, one for each variant."""
+    def repaired(self, photo: Photo) -> Photo:
+        """The photo as it is to be coloured, see `repair.repaired`."""
+        return repaired(photo, self.repair) if self.repair else photo
+
+    def answers(self, colorizer: Colorizer | None, photo: Photo) -> list[Answer]:
+        """The network's `Answer`s to a photo, one for each variant; none where none is wanted."""
+        if not self.colorize:
+            return []
         return colorizer.variants(photo, self.variants, self.steering.hints)
 
-    def results(self, answers: list[Answer]) -> Iterator[Photo]:
-        """The coloured photo, its variants, its confidence map: `Photo`s one by one."""
+    def results(self, photo: Photo, answers: list[Answer]) -> Iterator[Photo]:
+        """The coloured photo, its variants, its confidence map, its mask: `Photo`s one by one.
+
+        Where it is not to be coloured, the repaired photo stands for the coloured one.
+        """
         steering = self.steering
+        if not self.colorize:
+            yield photo._replace(
+                step=Step(photo.sha256, None, None, photo.damage.words(), self.when)
+            )
         for number, answer in enumerate(answers, 1):
             photo = answer.paint(steering.vividness, steering.palette)
             told = [photo.step.settings, f"variant {number}" * (number > 1)]
@@ -69,10 +92,14 @@ class Order:
             yield photo._replace(step=step)
         if self.confidence:
             yield Photo(np.round(answers[0].confidence() * 255).astype(np.uint8))
+        if self.write_mask:
+            yield Photo(photo.damage.mask * np.uint8(255))
 
     def write(self, target: AnyPath, result: Photo, original: AnyPath) -> list[str]:
         """Writes a result; returns what it does not hold, see `write_photo`."""
-        sign = self.credentials and partial(self.credentials.sign, original=original)
+        sign = self.credentials
+        if sign:
+            sign = partial(sign.sign, original=original, invented=self.colorize)
         return write_photo(target, result, self.quality, self.mark, sign)
 
     def settings(self) -> dict:
@@ -81,7 +108,11 @@ class Order:
         told |= dict(hints=[list(hint) for hint in self.steering.hints])
         told |= dict(palette=None if palette is None else np.asarray(palette).tolist())
         names = ("variants", "confidence", "quality", "mark", "corner_mark")
-        return told | {name: getattr(self, name) for name in names}
+        told |= {name: getattr(self, name) for name in names}
+        if self.repair:  # else as it was before there were repairs: archives go on by it
+            told |= dict(repair=asdict(self.repair), write_mask=self.write_mask)
+            told |= dict(colorize=self.colorize)
+        return told
 
     @classmethod
     def of_settings(cls, told: dict, when: str) -> "Order":
@@ -91,6 +122,8 @@ class Order:
         palette = told.pop("palette")
         palette = None if palette is None else np.array(palette, np.float32)
         steering = Steering(told.pop("vividness"), hints, palette)
+        repair = told.pop("repair", None)
+        told |= dict(repair=repair and Repair(**repair))
         return cls(steering, **told, force=True, when=when)
 
 

@@ -9,6 +9,7 @@ from colornet.errors import PhotoError, say, unforeseen
 from colornet.inference.colorizer import Colorizer
 from colornet.inference.folders import Work, identity
 from colornet.inference.order import Order
+from colornet.inference.repair import finder
 from colornet.storage import AnyPath
 
 NEEDED = {"photo", "picture", "sha256", "results", "out", "when"}
@@ -36,11 +37,26 @@ def _entries(record):
 
 
 def _check(colorizer, entry, record):
-    if entry["model_sha256"] != colorizer.network.sha256:
+    """Raises PhotoError where the record is of another network or mask."""
+    repair = entry["settings"].get("repair")
+    if repair and repair["mask"]:
+        if _digest(repair["mask"]) != entry["repair"]["sha256"]:
+            raise PhotoError(f"{repair['mask']}: is not the mask of {record}; put that one back")
+    elif repair and entry["repair"]["sha256"] != finder().sha256:
+        line = f"{record}: its damage was found by a network of another SHA-256"
+        raise PhotoError(f"{line} than {finder().name}; install the colornet that wrote it")
+    if colorizer and entry["model_sha256"] != colorizer.network.sha256:
         raise PhotoError(
             f"{record}: was made by a network {entry['model']} with SHA-256 "
             f"{entry['model_sha256']}, this one has {colorizer.network.sha256}; name it by --model"
         )
+
+
+def _digest(mask):
+    try:
+        return digest(mask)
+    except OSError as error:
+        raise PhotoError(f"{mask}: cannot be read ({error.strerror}); check the mask") from None
 
 
 def _again(colorizer, entry, targets, force):
@@ -92,7 +108,7 @@ def recolor(
     for entry in entries:
         name = entry["model"]
         if name not in colorizers:
-            colorizers[name] = load(name)
+            colorizers[name] = load(name) if name else None  # repaired alone
         _check(colorizers[name], entry, record)
     photos = {identity(entry["photo"]) for entry in entries} - {None}
     counts = dict(made=0, there=0, changed=0, failed=0)
@@ -107,7 +123,7 @@ def recolor(
         try:
             for target in targets:
                 if identity(target) in photos:
-                    raise PhotoError(f"{target}: is a photo to be coloured; choose another place")
+                    raise PhotoError(f"{target}: is one of the photos; choose another place")
             what = _again(colorizers[entry["model"]], entry, targets, force)
         except OSError as error:
             say(f"{entry['photo']}: {error.strerror or error}; check the file")

@@ -1,4 +1,4 @@
-"""The record: a line in JSON for each photo that is coloured."""
+"""The record: a line in JSON for each photo that is coloured or repaired."""
 
 import contextlib
 import json
@@ -44,8 +44,9 @@ def _measured(photo, answers):
     scale = min(1, SIDE / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     rgb = eight_bits(cv2.resize(photo.pixels, size, interpolation=cv2.INTER_AREA))
+    rgb = rgb if rgb.ndim == 3 else cv2.cvtColor(rgb, cv2.COLOR_GRAY2RGB)
     measured = dict(colourfulness=round(colourfulness(rgb), 2), confidence=None)
-    with contextlib.suppress(ValueError):  # a network without bins
+    with contextlib.suppress(ValueError, IndexError):  # a network without bins, or none
         sure = answers[0].confidence()
         shares = dict(mean=float(sure.mean()), unsure=float((sure < UNSURE).mean()))
         measured["confidence"] = {name: round(value, 4) for name, value in shares.items()}
@@ -91,18 +92,19 @@ def entry(done: Done, order: Order, answers: list[Answer], painted: Photo) -> di
         answers: the network's.
         painted: the first result.
     """
-    photo, step = answers[0].photo, painted.step
+    step = painted.step
     network = dict(model=step.model, model_sha256=step.model_sha256)
     results = [
         dict(file=str(target), sha256=digest(target), left_out=done.left.get(target, []))
         for target in done.targets
     ]
-    height, width = photo.pixels.shape[:2]
-    told = dict(photo=str(done.file), picture=done.number, sha256=photo.sha256)
-    told |= dict(width=width, height=height, bits=8 * photo.pixels.itemsize)
+    height, width = painted.pixels.shape[:2]
+    told = dict(photo=str(done.file), picture=done.number, sha256=painted.sha256)
+    told |= dict(width=width, height=height, bits=8 * painted.pixels.itemsize)
     told |= dict(results=results, when=order.when, colornet=__version__)
     told |= network | dict(settings=order.settings(), signed=order.credentials is not None)
     told |= _measured(painted, answers)
+    told |= dict(repair=painted.damage and painted.damage.told())
     return told | dict(seconds=round(done.seconds, 3), error=None)
 
 

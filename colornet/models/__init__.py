@@ -1,4 +1,6 @@
-"""The networks, one file each. Every one maps L `(batch, H, W, 1)` to ab `(batch, H, W, 2)`.
+"""The networks, one file each. They map L `(batch, H, W, 1)` to ab `(batch, H, W, 2)`.
+
+But for `FINDERS`, which give no colours: they map L to where the photo is damaged.
 
 A file that defines a function of its own name is a network, here or in `literature`: the function
 builds it, and `RECIPE` beside it says how it is trained. Such a file is all that a new network
@@ -20,6 +22,9 @@ from colornet.storage import AnyPath
 if TYPE_CHECKING:
     import keras
 
+FINDERS = ("damage",)
+NO_COLOURS = "finds damage and gives no colours; take colornet"
+
 
 @cache
 def _modules():
@@ -34,13 +39,13 @@ def _modules():
 
 
 def names() -> list[str]:
-    """The names of all networks, a list."""
-    return [*_modules()]
+    """The names of all networks that give colours, a list."""
+    return [name for name in _modules() if name not in FINDERS]
 
 
 def _module(name):
     if name not in _modules():
-        raise ValueError(f"no network is called {name!r}; there are: {', '.join(names())}")
+        raise ValueError(f"no network is called {name!r}; there are: {', '.join(_modules())}")
     with needs("train", f"{name} needs"):
         start_keras()
         return importlib.import_module(_modules()[name])
@@ -71,7 +76,7 @@ def objective(loss: object) -> Callable | None:
     It takes a network and gives the model to train, which shares its weights, and the loss to
     compile it with.
     """
-    for name in names():
+    for name in _modules():
         module = _module(name)
         if module.RECIPE.loss == loss and hasattr(module, str(loss)):
             return getattr(module, loss)
@@ -88,7 +93,7 @@ def load(model: AnyPath, folded: bool = True) -> "keras.Model":
             the network as it was built and trained.
 
     Returns:
-        A Keras model from L to ab.
+        A Keras model from L to ab, or of `FINDERS` to damage.
 
     Raises:
         ValueError: no such network, or damaged files; one line.

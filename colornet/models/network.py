@@ -4,11 +4,14 @@ import keras
 import numpy as np
 
 from colornet.color import lab
+from colornet.models import NO_COLOURS
 from colornet.models.layers import Inputs, MeanColour
 
 
 class Network:
     """A Keras model from L to ab as colouring uses it, with what its layers state that it can do.
+
+    Raises ValueError where the model gives no colours.
 
     name: of the network.
     size: the one height and width that it takes, or None where it takes any multiple of 32.
@@ -20,6 +23,8 @@ class Network:
     """
 
     def __init__(self, model: keras.Model, sha256: str | None = None):
+        if model.output_shape[-1] != 2:
+            raise ValueError(f"{model.name}: {NO_COLOURS}")
         layers = model.layers
         self._model, self.name, self.sha256 = model, model.name, sha256
         self.size = None if None in model.input_shape[1:3] else tuple(model.input_shape[1:3])

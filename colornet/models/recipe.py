@@ -23,6 +23,7 @@ class Recipe:
     mixed: the size of a batch is `size` - 32, `size` or `size` + 32, in turn.
     hints: random colour hints beside L.
     age: the share of photos whose L comes from their grey version, half of these aged.
+    damage: L is given damage, which the network learns to find; no colours.
     labels: classes are learnt too, see `dataset.labels`.
     per_set: at most so many photos of one set an epoch, drawn anew for each, so that what there
         are many photos of does not outweigh the rest; None for all.
@@ -43,6 +44,7 @@ class Recipe:
     mixed: bool = False
     hints: bool = False
     age: float = 0.0
+    damage: bool = False
     labels: bool = False
     per_set: int | None = None
     epochs: int = 30

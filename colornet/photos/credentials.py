@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from colornet import __version__
 from colornet.errors import PhotoError, reason
-from colornet.photos.history import TRAINED, now
+from colornet.photos.history import ENHANCED, TRAINED, now
 
 CURVES = dict(secp256r1="es256", secp384r1="es384", secp521r1="es512")
 SIGNED = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".mp4")
@@ -67,18 +67,21 @@ class Credentials:
         except ValueError as error:
             raise PhotoError(f"{key}: {error}") from None
 
-    def sign(self, file: Path, original: Path) -> None:
+    def sign(self, file: Path, original: Path, invented: bool = True) -> None:
         """Signs a file of a suffix in `SIGNED` as made from an original, in place.
+
+        invented: whether its colours are a network's; else it was repaired alone.
 
         Raises:
             PhotoError: the certificate is not one to sign such claims with.
         """
         agent = dict(name="colornet", version=__version__)
         edited = dict(action="c2pa.edited", digitalSourceType=TRAINED, softwareAgent=agent)
-        edited |= dict(
-            when=now(),
-            description="coloured: lightness of the original, colours by a trained network",
-        )
+        words = "coloured: lightness of the original, colours by a trained network"
+        if not invented:
+            edited["digitalSourceType"] = ENHANCED
+            words = "repaired: marked places filled from what surrounds them"
+        edited |= dict(when=now(), description=words)
         actions = dict(label="c2pa.actions.v2", data=dict(actions=[edited]))
         told = dict(claim_generator_info=[agent], assertions=[actions])
         kind = file.suffix.lower().lstrip(".")

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from colornet.errors import PhotoError
+from colornet.photos.damage import Damage
 from colornet.photos.history import Step
 from colornet.photos.metadata import Metadata
 
@@ -28,6 +29,7 @@ class Photo(NamedTuple):
     pictures: how many the file holds.
     sha256: of the file, in hexadecimal; None where it is of none.
     step: what was done to it since, which `save` writes into the new file; None for nothing.
+    damage: what was mended of it; None for nothing.
     """
 
     pixels: np.ndarray
@@ -38,6 +40,7 @@ class Photo(NamedTuple):
     pictures: int = 1
     sha256: str | None = None
     step: Step | None = None
+    damage: Damage | None = None
 
     def save(self, path: str | os.PathLike, quality: int = 95, mark: bool = True) -> list[str]:
         """Writes the photo, see `write.write_photo`."""

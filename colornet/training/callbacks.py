@@ -5,6 +5,7 @@ import io
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -48,6 +49,22 @@ def preview(model: keras.Model, photos: np.ndarray, path: AnyPath) -> None:
         temporary.write_bytes(cv2.imencode(".png", strip[..., ::-1])[1])
 
 
+def preview_damage(model: keras.Model, batch: tuple[np.ndarray, np.ndarray], path: AnyPath) -> None:
+    """Writes what a network finds: above the photos, below the damage that it found, then the true.
+
+    Args:
+        model: a network from L to damage.
+        batch: L and what is lost, as `DamagedBatches` gives them.
+        path: the picture, atomically written.
+    """
+    L, lost = batch
+    found = keras.ops.convert_to_numpy(keras.ops.sigmoid(model.predict_on_batch(L)[: len(L)]))
+    rows = [np.concatenate(list(x[..., 0]), axis=1) for x in ((L + 1) / 2, found, lost)]
+    with atomic(path) as temporary:
+        picture = np.round(255 * np.concatenate(rows)).astype(np.uint8)
+        temporary.write_bytes(cv2.imencode(".png", picture)[1])
+
+
 class Cosine(keras.callbacks.Callback):
     """The learning rate of each step: linear warm-up, then half a cosine down to a hundredth."""
 
@@ -69,15 +86,16 @@ class Keep(keras.callbacks.Callback):
     """After each epoch: best weights, history, preview, and last the whole state.
 
     The state carries the number of steps taken, and each row of the history too; rows that a
-    kill left without their state are dropped on resume.
+    kill left without their state are dropped on resume. `draw` writes the preview of a network to
+    a path.
     """
 
     def __init__(
-        self, network: keras.Model, run: Path, history: list[dict], size: int, photos: np.ndarray
+        self, network: keras.Model, run: Path, history: list[dict], size: int, draw: Callable
     ):
         super().__init__()
         self.network, self.run, self.history = network, run, history
-        self.size, self.photos = size, photos
+        self.size, self.draw = size, draw
         self.saved = len(history)
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
@@ -110,7 +128,7 @@ class Keep(keras.callbacks.Callback):
                 writer = csv.DictWriter(file, row, restval="null", lineterminator="\n")
                 writer.writeheader()
                 writer.writerows(self.history)
-        preview(self.network, self.photos, self.run / "previews" / f"{epoch + 1:03d}.png")
+        self.draw(self.network, path=self.run / "previews" / f"{epoch + 1:03d}.png")
         _save_weights(self.model, self.run / "last.weights.h5")
         self.saved = epoch + 1
 

@@ -2,6 +2,7 @@
 
 import json
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -11,11 +12,12 @@ from colornet import models
 from colornet.color import bins, lab
 from colornet.data import dataset
 from colornet.data.batches import PhotoBatches
+from colornet.data.damaged import DamagedBatches
 from colornet.errors import PhotoError
 from colornet.models import efficientnet_lite
 from colornet.models.recipe import Recipe
 from colornet.storage import AnyPath, write_json
-from colornet.training.callbacks import BetweenSteps, Cosine, Keep
+from colornet.training.callbacks import BetweenSteps, Cosine, Keep, preview, preview_damage
 from colornet.training.curves import save_curves
 from colornet.training.devices import Devices
 from colornet.training.run import before, read_history, versions
@@ -33,6 +35,7 @@ STAGE = (
     "age",
     "per_set",
 )
+CHECKED = 1000  # validation photos at most, in which damage is to be found after every epoch
 PREVIEWS = 8  # validation photos coloured after every epoch
 
 
@@ -131,10 +134,11 @@ class _Run:
         sets = dataset.labels(folder) if recipe.per_set else None
         # On several devices whole batches alone: a backend weighs parts of one by their own size.
         whole = recipe.batch_size if parts > 1 else 1
-        self.training = PhotoBatches(self.files["train"], recipe, True, sets, labels, whole)
-        self.validation = PhotoBatches(
-            self.files["validation"], recipe.plain(), labels=labels, multiple=parts
-        )
+        batches, checked = PhotoBatches, self.files["validation"]
+        if recipe.damage:  # which takes its time to be made
+            batches, checked = DamagedBatches, checked[:: -(-len(checked) // CHECKED)]
+        self.training = batches(self.files["train"], recipe, True, sets, labels, whole)
+        self.validation = batches(checked, recipe.plain(), labels=labels, multiple=parts)
 
     def _start(self, identity, initial):
         self.config, self.history = identity | dict(before=[], stages=[]), []
@@ -173,6 +177,14 @@ class _Run:
         write_json(self.run / "config.json", self.config | dict(versions=versions()))
         return stages[-1]["from_epoch"] - 1
 
+    def _draw(self):
+        """What writes a preview: of validation photos in a network's colours, or their damage."""
+        few = self.recipe.plain().but(batch_size=PREVIEWS)
+        shown = self.files["validation"][:PREVIEWS]
+        if self.recipe.damage:
+            return partial(preview_damage, batch=DamagedBatches(shown, few)[0])
+        return partial(preview, photos=PhotoBatches(shown, few).photos(0))
+
     def fit(self, verbose):
         """Trains to the recipe's last epoch."""
         recipe, done = self.recipe, len(self.history)
@@ -180,9 +192,7 @@ class _Run:
             return
         first = self._tell(done)
         self.training.start(done)
-        few = recipe.plain().but(batch_size=PREVIEWS)
-        shown = PhotoBatches(self.files["validation"][:PREVIEWS], few).photos(0)
-        keep = Keep(self.network, self.run, self.history, recipe.size, shown)
+        keep = Keep(self.network, self.run, self.history, recipe.size, self._draw())
         steps = BetweenSteps()
         callbacks = [keras.callbacks.TerminateOnNaN(), keep, steps]
         if recipe.schedule == "cosine":

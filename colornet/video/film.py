@@ -14,6 +14,7 @@ from tqdm import tqdm
 from colornet.inference.colorizer import Colorizer
 from colornet.inference.compose import compose
 from colornet.storage import AnyPath, atomic, sweep_for
+from colornet.video.dust import cleaned_film
 from colornet.video.look import Look, shown
 from colornet.video.marks import mark_film
 from colornet.video.reading import (
@@ -115,6 +116,7 @@ def _colour(colorizer, film, source, target, order):
     stream = moving_pictures(film, source)
     carried, been, waiting = Carried(film, stream), Reading(film, stream), deque()
     frames = upright(been.frames(waiting.append), stream.time_base)
+    frames = cleaned_film(frames) if order.repair else frames
     found = pictures(frames, colorizer.network, frame_rate(stream))
     # The threads that read and colour are at their end before the film is closed.
     with ahead(found) as found, ahead(_coloured(found, look, order)) as work:
@@ -150,6 +152,7 @@ class FilmOrder:
     told: `Told` colours of places, carried along the motion through their shots.
     guides: objects with a method `hints(photo) -> list[Hint]`; each is asked at the first good
         frame of every shot, and what it tells is carried likewise.
+    repair: take away dust, which stands in one frame alone, see `dust`.
     watch: is given the frames on their way and their number, or None, and hands them on; by
         default it shows a bar of progress.
     """
@@ -161,6 +164,7 @@ class FilmOrder:
     credentials: object = None
     told: tuple = ()
     guides: tuple = ()
+    repair: bool = False
     watch: Callable = _bar
 
 

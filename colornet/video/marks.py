@@ -71,6 +71,7 @@ def mark_film(source: AnyPath, target: AnyPath, network: object, order: object) 
     packet = xmp_of_film(source)
     if order.mark:
         told = [f"vividness {order.vividness:g}"] if order.vividness is not None else []
+        told += ["repaired: specks of single frames filled from those beside"] * order.repair
         told += ["held steady"] if order.steady else ["each frame by itself"]
         told += [one.words() for one in order.told]
         # What else guides a film may say so.

@@ -81,6 +81,10 @@ async def _call(request: Request):
 Of = Annotated[Call, Depends(_call)]
 Photo = Annotated[UploadFile, File(description="a photo file")]
 Reference = Annotated[UploadFile | None, File(description="a photo whose palette is taken")]
+Mask = Annotated[
+    UploadFile | None,
+    File(description="an image of the photo's form, white where it is to be repaired first"),
+]
 
 
 Wanted = Form(description="settings, as JSON")
@@ -92,6 +96,7 @@ async def answer(
     photo: Photo,
     settings: Annotated[Json[AnswerForm], Wanted] = AnswerForm(),
     reference: Reference = None,
+    mask: Mask = None,
 ):
     """All that the page draws from: ab grids at some vividnesses, confidence, likely colours.
 
@@ -103,7 +108,7 @@ async def answer(
     pixels at most.
     """
     name = file_name(photo)
-    found = await of.ask(photos.answer, [photo, reference], settings, name)
+    found = await of.ask(photos.answer, [photo, reference, mask], settings, name)
     return Response(found, media_type="application/json")
 
 
@@ -113,11 +118,18 @@ async def colorize(
     photo: Photo,
     settings: Annotated[Json[ColorizeForm], Wanted] = ColorizeForm(),
     reference: Reference = None,
+    mask: Mask = None,
 ):
     """The coloured photo as a file: its own size, depth, lightness, transparency and profile."""
-    result = await of.ask(photos.colorize, [photo, reference], settings)
+    result = await of.ask(photos.colorize, [photo, reference, mask], settings)
     name = coloured_name(file_name(photo), result.suffix)
     return FileResponse(result, media_type=MEDIA[result.suffix], filename=name)
+
+
+@api.post("/api/damage")
+async def damage(of: Of, photo: Photo):
+    """Where a photo is damaged: a PNG of 2048 pixels at most, white there, to be sent as `mask`."""
+    return Response(await of.ask(photos.damage, [photo]), media_type=MEDIA[".png"])
 
 
 @api.post("/api/likely")
@@ -191,6 +203,7 @@ async def engine(request: Request):
     return dict(
         engine="server",
         films=True,
+        repairs=True,
         steered=request.app.state.desk.steered,
         formats=[*photos.SUFFIXES],
         limits=dict(bytes=BYTES, pixels=photos.PIXELS, filmSeconds=films.FILM_SECONDS),

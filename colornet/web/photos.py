@@ -6,9 +6,12 @@ import json
 import cv2
 import numpy as np
 
+from colornet.checksums import digest
 from colornet.color import lab
 from colornet.inference.compose import without_colour
 from colornet.inference.palette import read_palette
+from colornet.inference.repair import find_damage, mended
+from colornet.photos.damage import MASK, Damage
 from colornet.photos.mark import corner_mark
 from colornet.photos.read import read_photo
 from colornet.photos.resize import eight_bits
@@ -30,9 +33,38 @@ def about(colorizer):
     return colorizer.name, colorizer.has_bins
 
 
-def answer(colorizer, file, reference, form, name):
+def damage(colorizer, file):
+    """What `POST /api/damage` gives of a photo file: PNG's bytes, white where it is damaged."""
+    found = find_damage(read_photo(file, PIXELS).pixels) * np.uint8(255)
+    size = _shown(found)
+    if size:  # a place that is marked in part is marked
+        found = np.uint8(255) * (cv2.resize(found, size, interpolation=cv2.INTER_AREA) > 0)
+    return cv2.imencode(".png", found)[1].tobytes()
+
+
+def _read(file, mask):
+    """A photo file, mended where another file, a mask as `damage` gives it, is white."""
+    photo = read_photo(file, PIXELS)
+    if mask is None:
+        return photo
+    pixels, (height, width) = read_photo(mask, PIXELS).pixels, photo.pixels.shape[:2]
+    if pixels.ndim == 3:
+        pixels = pixels.max(axis=-1)
+    away = abs(pixels.shape[0] / height - pixels.shape[1] / width)
+    if away > 1.5 / min(height, width):
+        size = "{1}x{0}".format(*pixels.shape)
+        raise ValueError(f"{mask}: is of {size}, the photo of {width}x{height}; make them alike")
+    mask_of = cv2.resize(eight_bits(pixels), (width, height), interpolation=cv2.INTER_NEAREST) > 127
+    if mask_of.all():
+        raise ValueError(f"{mask}: marks the whole photo; leave what it can be mended from")
+    if not mask_of.any():
+        return photo
+    return mended(photo, Damage(mask_of, MASK, digest(mask)))
+
+
+def answer(colorizer, file, reference, mask, form, name):
     """What `POST /api/answer` gives of a photo file, as JSON bytes; `form`: an `AnswerForm`."""
-    photo, steered = read_photo(file, PIXELS), colorizer.has_bins
+    photo, steered = _read(file, mask), colorizer.has_bins
     palette = reference and read_palette(reference, PIXELS)
     several = form.versions or form.version
     answers = colorizer.variants(photo, VERSIONS + 1 if several else 1, form.told())
@@ -69,23 +101,28 @@ def _text(data):
     return base64.b64encode(data.tobytes()).decode()
 
 
+def _shown(pixels):
+    """The width and height at which pixels go to the screen, None where they do as they are."""
+    scale = SHOWN / max(pixels.shape[:2])
+    return [max(1, round(side * scale)) for side in pixels.shape[1::-1]] if scale < 1 else None
+
+
 def _picture(photo):
     """The photo for the screen, as a JPEG: grey or RGB, small enough for a phone."""
     pixels = eight_bits(photo.pixels)
-    scale = SHOWN / max(pixels.shape[:2])
-    if scale < 1:
-        size = [max(1, round(side * scale)) for side in pixels.shape[1::-1]]
+    size = _shown(pixels)
+    if size:
         pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     bgr = pixels if pixels.ndim == 2 else pixels[..., ::-1]
     return cv2.imencode(".jpg", bgr, JPEG)[1]
 
 
-def colorize(colorizer, file, reference, form):
+def colorize(colorizer, file, reference, mask, form):
     """Colours a photo file; writes the result beside it and returns its name.
 
     form: a `ColorizeForm`.
     """
-    photo = read_photo(file, PIXELS)
+    photo = _read(file, mask)
     if form.format == "jpeg" and photo.alpha is not None:
         raise ValueError(f"{file}: JPEG cannot hold its transparency; choose PNG or TIFF")
     palette = reference and read_palette(reference, PIXELS)

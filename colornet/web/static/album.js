@@ -40,7 +40,7 @@ export class Album {
   }
 
   /** @returns {Item} */
-  add(file, id, wishes = { now: { hints: [], version: 0, reference: null, vividness: 0.5 } }) {
+  add(file, id, wishes = { now: { hints: [], version: 0, reference: null, mask: null, vividness: 0.5 } }) {
     const item = { id, file, film: isFilm(file), history: new History(wishes) };
     const place = document.createElement("li");
     item.button = document.createElement("button");
@@ -92,14 +92,14 @@ export class Album {
   /** Asks for the colours that are wished now; an answer that is still awaited is let go. */
   async ask(item) {
     item.work?.abort();
-    const work = (item.work = new AbortController()), { hints, version, reference } = item.history.now;
+    const work = (item.work = new AbortController()), { vividness, ...wish } = item.history.now;
     this.mark(item, "working");
     try {
       await this.open(item);
-      const answer = await this.engine.answer(item.file, { hints, version, reference }, work.signal);
+      const answer = await this.engine.answer(item.file, wish, work.signal);
       if (work.signal.aborted) return;
       item.answer = answer;
-      if (!hints.length || !item.likely) item.likely = answer.likely;
+      if (!wish.hints.length || !item.likely) item.likely = answer.likely;
       this.thumbnail(item);
       this.mark(item, "ready");
       this.on.changed(item, "answer");
@@ -112,10 +112,15 @@ export class Album {
     }
   }
 
-  /** Reads the photo for the screen. */
+  /** Reads the photo for the screen, mended where that is wished. */
   async open(item) {
-    if (item.picture) return;
-    item.picture = await this.engine.picture(item.file);
+    const { mask = null } = item.history.now;
+    if (item.picture && item.picture.mask === mask) return;
+    const picture = await this.engine.picture(item.file, mask);
+    if (item.small && item.mask !== mask) item.small = null;
+    this.close(item);
+    item.mask = mask;
+    item.picture = { ...picture, mask };
     const { bitmap, width, height } = item.picture;
     Object.assign(item, { width, height });
     const scale = Math.min(1, SIDE / Math.max(bitmap.width, bitmap.height));

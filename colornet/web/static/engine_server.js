@@ -33,16 +33,18 @@ class ServerEngine {
   constructor(config) {
     this.films = config.films;
     this.formats = config.formats;
+    this.repairs = config.repairs;
     this.onbusy = null;
   }
 
   /** A response that is well, tried again while the server is busy. */
-  async #ask(path, file, settings, signal, reference) {
+  async #ask(path, file, { reference, mask, ...settings }, signal) {
     const hints = settings.hints?.map(({ x, y, color, reach = null }) => ({ x, y, color, reach }));
     const body = new FormData();
     body.append("photo", file, file.name ?? "photo");
     body.append("settings", JSON.stringify({ ...settings, hints }));
     if (reference) body.append("reference", reference, reference.name ?? "reference");
+    if (mask) body.append("mask", mask, "mask.png");
     for (;;) {
       const response = await fetch(path, { method: "POST", body, signal }).catch((error) => {
         throw signal?.aborted ? signal.reason : new Error(LOST, { cause: error });
@@ -56,20 +58,25 @@ class ServerEngine {
     }
   }
 
-  async #answer(file, { reference, ...wish }, more, signal) {
-    return (await this.#ask("api/answer", file, { ...wish, ...more }, signal, reference)).json();
+  async #answer(file, wish, more, signal) {
+    return (await this.#ask("api/answer", file, { ...wish, ...more }, signal)).json();
   }
 
-  async picture(file) {
-    const said = await this.#answer(file, {}, { picture: true });
+  /** Where the photo is damaged: a picture of its form, white there. @returns {Promise<Blob>} */
+  async damage(file) {
+    return (await this.#ask("api/damage", file, {})).blob();
+  }
+
+  async picture(file, mask = null) {
+    const said = await this.#answer(file, { mask }, { picture: true });
     const blob = new Blob([bytes(said.picture)], { type: "image/jpeg" });
     const bitmap = await createImageBitmap(blob);
-    this.#firsts.set(file, toAnswer(said));
+    this.#firsts.set(mask ?? file, toAnswer(said));
     return { bitmap, width: said.width, height: said.height, said: said.said };
   }
 
   async answer(file, wish = {}, signal) {
-    const first = !wish.hints?.length && !wish.version && !wish.reference && this.#firsts.get(file);
+    const first = !wish.hints?.length && !wish.version && !wish.reference && this.#firsts.get(wish.mask ?? file);
     return first || toAnswer(await this.#answer(file, wish, { picture: false }, signal));
   }
 
@@ -78,10 +85,8 @@ class ServerEngine {
     return said.others.map((numbers) => toAnswer(said, numbers));
   }
 
-  async save(file, { reference, ...wish }, settings, signal) {
-    const response = await this.#ask(
-      "api/colorize", file, { ...wish, ...settings }, signal, reference);
-    return response.blob();
+  async save(file, wish, settings, signal) {
+    return (await this.#ask("api/colorize", file, { ...wish, ...settings }, signal)).blob();
   }
 
   async film(file, settings, onProgress, signal) {

@@ -4,6 +4,7 @@ import { Album, paint } from "./album.js";
 import { rgbToLab } from "./color.js";
 import { Correction } from "./correct.js";
 import { Films, isFilm } from "./films.js";
+import { Mending } from "./mending.js";
 import { banner, get, say, show, trying } from "./messages.js";
 import { download, Saving } from "./saving.js";
 import { byIntent } from "./slider.js";
@@ -12,7 +13,8 @@ import * as store from "./store.js";
 import { colourName, dress, fill, words } from "./words.js";
 
 const body = document.body;
-let engine, album, stage, correction, saving, films;
+let engine, album, stage, correction, saving, films, mending;
+let presented = null; // whose picture is on the stage
 let item = null; // what is on the screen
 let guessing = false; // whether it shows where the network guessed
 let seeking = new AbortController(); // of other versions
@@ -50,19 +52,21 @@ function refresh() {
   get("like").lastChild.textContent = now().reference ? fill(words.likeNow, now().reference) : words.like;
   get("save").disabled = film ? state === "working" : !ready;
   get("save").lastChild.textContent = film ? (item.result ? words.saveFilm : words.makeFilm) : words.save;
-  get("said").textContent = item.picture?.said ?? "";
+  get("said").textContent = `${item.picture?.said ?? ""} ${mending.said}`;
   correction.refresh();
+  mending.refresh();
   for (const one of album.items) one.button.setAttribute("aria-current", one === item);
   if (correction.taking || (film && state === "working")) return;
   if (state === "failed") banner(item.error, words.again, () => album.ask(item));
-  else banner(guessing ? words.legend : null);
+  else banner(guessing ? words.legend : mending.hint);
 }
 
 /** Puts what there is of the photo on the stage: its thumbnail until it is read. */
 function present() {
   const bitmap = item?.picture?.bitmap ?? item?.small;
   if (!bitmap) return;
-  stage.show(bitmap);
+  stage.show(bitmap, presented === item);
+  presented = item;
   if (item.answer) stage.composer.setAnswer(item.answer);
   draw();
 }
@@ -139,11 +143,11 @@ function wish(change) {
 }
 
 function step(way) {
-  const { hints, version, reference } = now(), one = item;
+  const { hints, version, reference, mask } = now(), one = item;
   one.history[way]();
   keep(one);
   correction.popover.close();
-  const same = hints === now().hints && version === now().version && reference === now().reference;
+  const same = hints === now().hints && version === now().version && reference === now().reference && mask === now().mask;
   if (!same) return album.ask(one);
   album.thumbnail(one);
   draw();
@@ -152,7 +156,7 @@ function step(way) {
 
 /** The first version and the four others, to choose from. */
 async function versions() {
-  const tray = get("tray"), one = item, { hints, reference } = now();
+  const tray = get("tray"), one = item, { vividness: _, ...wished } = now();
   tray.hidden = !tray.hidden;
   get("versions").setAttribute("aria-pressed", !tray.hidden);
   seeking.abort();
@@ -172,8 +176,8 @@ async function versions() {
   tray.replaceChildren(...buttons);
   tray.setAttribute("aria-busy", "true");
   await trying(async () => {
-    const first = await engine.answer(one.file, { hints, reference, version: 0 }, signal);
-    const others = await engine.versions(one.file, { hints, reference }, signal);
+    const first = await engine.answer(one.file, { ...wished, version: 0 }, signal);
+    const others = await engine.versions(one.file, { ...wished, version: 0 }, signal);
     [first, ...others].forEach((answer, i) => paint(buttons[i].firstChild, one.small, answer, vividness()));
   });
   tray.setAttribute("aria-busy", "false");
@@ -319,6 +323,7 @@ async function start() {
   stage = new Stage();
   album = new Album(get("album").firstElementChild, engine, { changed, chosen: choose });
   correction = new Correction(stage, engine, { item: () => item, wish, present, refresh });
+  mending = new Mending(stage, engine, { item: () => item, wish, refresh });
   saving = new Saving(engine);
   films = new Films(get("film"), engine, (one, text) => one === item && banner(text, words.cancel, () => one.work.abort()));
   stage.oncursor = () => {

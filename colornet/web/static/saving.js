@@ -41,9 +41,9 @@ export class Saving {
 
   /** The coloured photo at its own size. @param {import("./album.js").Item} item */
   blob(item, signal) {
-    const { hints, version, reference, vividness } = item.history.now;
+    const { vividness, ...wish } = item.history.now;
     const settings = { ...this.settings, vividness, format: this.format(item.file) };
-    return this.engine.save(item.file, { hints, version, reference }, settings, signal);
+    return this.engine.save(item.file, wish, settings, signal);
   }
 
   /** A result's name. @param {File} file */

@@ -28,12 +28,13 @@ export class Stage {
     this.listen();
   }
 
-  /** Shows a photo, without colour at first. @param {ImageBitmap} bitmap */
-  show(bitmap) {
+  /** Shows a photo, without colour at first. @param {ImageBitmap} bitmap @param {boolean} again  mended, in place */
+  show(bitmap, again = false) {
     this.borrowed = false;
     this.composer.setPicture(bitmap);
     this.composer.draw(null);
     this.bare(this.canvas, bitmap);
+    if (again) this.bitmap = bitmap;
     if (bitmap !== this.bitmap) Object.assign(this, { bitmap, zoom: 1, cursor: { x: 0.5, y: 0.5 } });
     this.fit();
   }
