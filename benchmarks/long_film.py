@@ -4,8 +4,8 @@
     python benchmarks/long_film.py CLIP ... [--minutes 20] [--height 360] [--told]
 
 Joins the clips, grey, one after the other until the film is as long as wanted; colours it as a
-process of its own by the command line; notes the memory that this takes. Before that it kills such
-a run after a tenth of the time, and looks what stands in the folder. Prints a Markdown table.
+process of its own by the command line; notes the memory that this takes. Before that it interrupts
+such a run within a minute, and looks what stands in the folder. Prints a Markdown table.
 """
 
 import argparse
@@ -79,7 +79,7 @@ def main():
             return subprocess.Popen(command, preexec_fn=hear, **quiet)
 
         killed = begin()
-        time.sleep(max(10, 0.1 * number / 10))
+        time.sleep(min(60, max(10, number / 100)))
         killed.send_signal(signal.SIGINT)
         killed.wait()
         left = sorted(set(os.listdir(folder)) - {source.name, hints.name})

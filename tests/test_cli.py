@@ -223,8 +223,8 @@ def test_bad_hints(own, photo, tmp_path, capsys):
         (["--hints", tmp_path / "bad.txt"], f"{tmp_path / 'bad.txt'}, line 2: hint '1,2,blue'"),
         (["--hints", tmp_path / "binary"], f"{tmp_path / 'binary'}: no hint file"),
         (["--hints", tmp_path], f"{tmp_path}: no hint file"),
-        (["--reference", photo], f"{photo}: is grey and has no palette"),
-        (["--reference", tmp_path / "gone.png"], f"{tmp_path / 'gone.png'}: cannot be read"),
+        (["--reference", photo], f"{photo}: is grey; choose a photo in colour"),
+        (["--reference", tmp_path / "gone.png"], f"{tmp_path / 'gone.png'}: no such file"),
         (["--variants", 21], "21 variants: choose a number from 1 to 20"),
     ):
         line = failed(capsys, "colorize", photo, "-o", tmp_path / "out", "--model", own, *options)

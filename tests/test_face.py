@@ -68,6 +68,7 @@ def test_the_names_are_there():
         getattr(colornet, "colour")  # noqa: B009
 
 
+@pytest.mark.usefixtures("one_moment")
 def test_a_photo_is_coloured_as_by_the_command(model, file, tmp_path):
     model.colorize(file, vividness=0.8, hints=[HINT]).save(tmp_path / "python.png")
     typed = ["--vividness", "0.8", "--hint", "120,80,#c03028"]

@@ -27,6 +27,24 @@ def _credentials(args):
     return Credentials(certificate, key)
 
 
+def _guide_options(sub):
+    text = (
+        "colours after a photo in colour, or a folder of them: those of the same things, and its "
+    )
+    text += "palette; may be repeated"
+    sub.add_argument("--reference", action="append", default=[], metavar="PHOTO", help=text)
+    text = "the colours of things that remember was told, where they are found again"
+    sub.add_argument("--memory", metavar="F", help=text)
+
+
+def _guides(args):
+    from colornet.inference.memory import read_memory
+    from colornet.inference.reference import read_reference
+
+    guides = [read_memory(args.memory)] if args.memory else []
+    return (*guides, *([read_reference(args.reference)] if args.reference else []))
+
+
 def _files_options(sub):
     """Of commands that take photo files and folders and give as many."""
     sub.add_argument("photos", nargs="+", metavar="IN", help="photo files and folders")
@@ -82,7 +100,7 @@ def _colorize_options(sub):
     sub.add_argument("--variants", type=positive, default=1, help=text)
     text = "write also how sure the network is of each place"
     sub.add_argument("--confidence", action="store_true", help=text)
-    sub.add_argument("--reference", metavar="PHOTO", help="take the palette of another photo")
+    _guide_options(sub)
     text = "write 'colours by AI' into the corner"
     sub.add_argument("--corner-mark", action="store_true", help=text)
     _repair_option(sub)
@@ -96,12 +114,10 @@ def _colorize(args):
     from colornet.errors import PhotoError
     from colornet.inference.folders import colorize_files
     from colornet.inference.order import Order
-    from colornet.inference.palette import read_palette
     from colornet.inference.repair import Repair
     from colornet.inference.steering import Steering
 
     hints = [parse(text) for text in args.hint] + (read_hints(args.hints) if args.hints else [])
-    palette = read_palette(args.reference) if args.reference else None
     repair = None
     if args.repair or args.mask:
         repair = Repair(args.repair or "mild", args.mask, args.tone)
@@ -109,7 +125,7 @@ def _colorize(args):
         raise PhotoError("tone is evened in a repair; ask for --repair too")
     colorizer = load(args.model)
     order = Order(
-        Steering(args.vividness, hints, palette),
+        Steering(args.vividness, hints),
         args.variants,
         args.confidence,
         args.pages == "all",
@@ -120,6 +136,7 @@ def _colorize(args):
         credentials=_credentials(args),
         repair=repair,
         write_mask=args.write_mask,
+        guides=_guides(args),
     )
     report = colorize_files(colorizer, args.photos, args.output, order, args.record)
     return _told(report, args.output, "coloured")
@@ -152,6 +169,34 @@ def _repair(args):
     )
     report = colorize_files(None, args.photos, args.output, order, args.record)
     return _told(report, args.output, "repaired")
+
+
+def _remember_options(sub):
+    sub.add_argument("photo", metavar="PHOTO", help="in which the thing is seen")
+    text = "a place of the thing, in pixels of the photo, and its colour; may be repeated"
+    sub.add_argument(
+        "--hint", action="append", required=True, metavar="X,Y,#RRGGBB[,REACH]", help=text
+    )
+    sub.add_argument("--as", required=True, dest="name", metavar="NAME", help="such as coat")
+    text = "the file that remembers, in JSON; made where there is none"
+    sub.add_argument("--memory", required=True, metavar="F", help=text)
+
+
+@command("remember", "Remember the colour of a thing, for other photos of it.")(_remember_options)
+def _remember(args):
+    from pathlib import Path
+
+    from colornet.inference.memory import Memory, read_memory
+    from colornet.photos.read import read_photo
+
+    memory = read_memory(args.memory) if Path(args.memory).exists() else Memory()
+    photo = read_photo(args.photo)
+    for told in args.hint:
+        memory.remember(args.name, photo, told, args.photo)
+    memory.save(args.memory)
+    thing = memory.things[args.name]
+    places = f"{len(thing.places)} place" + "s" * (len(thing.places) != 1)
+    print(f"{one_line(args.memory)}: {one_line(args.name)} is {thing.colour}, told at {places}")
 
 
 def _archive_options(sub):
@@ -229,6 +274,7 @@ def _video_options(sub):
     sub.add_argument("--hints", metavar="F", help=text)
     text = "a folder of pictures that shots wrote, coloured: the film is coloured after them"
     sub.add_argument("--guide", metavar="DIR", help=text)
+    _guide_options(sub)
     text = "colour each frame by itself; it flickers more"
     sub.add_argument("--each", action="store_true", help=text)
     text = "take away dust and scratches that stand in one frame alone"
@@ -247,14 +293,8 @@ def _video(args):
     told = read_told(args.hints) if args.hints else []
     told += read_guides(args.guide) if args.guide else []
     marks = not args.no_mark, _credentials(args)
-    order = FilmOrder(
-        args.vividness,
-        not args.each,
-        args.force,
-        *marks,
-        told=tuple(told),
-        repair=args.repair,
-    )
+    asked = dict(told=tuple(told), guides=_guides(args), repair=args.repair)
+    order = FilmOrder(args.vividness, not args.each, args.force, *marks, **asked)
     try:
         number = colorize_video(load(args.model), args.film, args.output, order, say)
     except KeyboardInterrupt:

@@ -12,16 +12,17 @@ not at 0. So distances compare only between rows of one table, on the same photo
 how many.
 """
 
-import base64
 from collections.abc import Callable
 from threading import Lock
 
 import keras
 import numpy as np
 
+from colornet.inference.matching import pack, unpack
 from colornet.models import efficientnet_lite
 from colornet.models.releases import RELEASED
 
+FEATURES = 320  # numbers to a photo
 STEM = "stem_rgb.npy"  # kernels of the first convolution, before the sum over the colours
 
 
@@ -46,7 +47,7 @@ def encoder() -> Callable[[np.ndarray], list[str]]:
     def encode(photos):
         with one_at_a_time:
             found = model.predict_on_batch((photos.astype(np.float32) - 127) / 128)
-        return [base64.b64encode(one.astype("<f2").tobytes()).decode() for one in found]
+        return [pack(one) for one in found]
 
     return encode
 
@@ -78,8 +79,7 @@ def distances(records: list[dict]) -> dict:
         A dict for JSON: `photos`, and `distance` by row.
     """
     of = {
-        row: np.stack([np.frombuffer(base64.b64decode(one[row]), "<f2") for one in records])
-        for row in records[0]
+        row: np.concatenate([unpack(one[row], FEATURES) for one in records]) for row in records[0]
     }
     true = of.pop("true").astype(np.float64)
     return dict(photos=len(records), distance={row: frechet(true, own) for row, own in of.items()})

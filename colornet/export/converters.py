@@ -10,10 +10,14 @@ import tensorflow as tf
 from keras import layers
 
 from colornet import __version__, models
+from colornet.checksums import write_sums
 from colornet.color import lab
 from colornet.inference.litert import FILE
+from colornet.inference.matching import FILE as FEATURES
 from colornet.inference.steering import VIVIDNESS, colour
+from colornet.models import efficientnet_lite
 from colornet.models.network import Network
+from colornet.models.weights import fold
 from colornet.storage import AnyPath, atomic
 
 OPSET = 18  # of ONNX
@@ -221,3 +225,20 @@ def save_quick(folder: AnyPath) -> None:
     function = tf.function(answer, input_signature=spec)
     with atomic(Path(folder) / FILE) as temporary:
         temporary.write_bytes(*_litert(function, "float16"))
+
+
+def save_features(folder: AnyPath) -> None:
+    """Writes the file by which `inference.matching` sees what a photo shows, and lists it.
+
+    Args:
+        folder: of `efficientnet_lite.imagenet("lite0")`, whose features at stride 16 these are.
+    """
+    encoder = efficientnet_lite.imagenet("lite0")
+    network = fold(keras.Model(encoder.input, encoder.outputs[3]))
+    features = _constant(network, network)
+    spec = [tf.TensorSpec([1, None, None, 1], name="x")]
+    function = tf.function(lambda x: dict(features=features(x)), input_signature=spec)
+    file = Path(folder) / FEATURES
+    with atomic(file) as temporary:
+        temporary.write_bytes(*_litert(function, "float16"))
+    write_sums(folder, [file, *sorted(Path(folder).glob("encoder.*"))])

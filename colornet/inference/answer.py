@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from colornet.color.hints import Hint
+from colornet.color.hints import Hint, spread
 from colornet.inference import palette as palettes
 from colornet.inference.compose import compose
 from colornet.inference.steering import VIVIDNESS, colour, confidence, likeliest
@@ -72,13 +72,19 @@ class Answer:
         """
         if self._own is not None and vividness is None and palette is None:
             return self._own
-        logits, prior, unhinted = self._distribution(), self._network.prior, self._unhinted
-        if palette is not None:
-            logits = palettes.transport(logits, palette)
-            # The palette tells how much there is of each colour; nothing is left to balance.
-            prior, unhinted = np.full_like(palette, 1 / len(palette)), None
+        logits, prior = self._distribution(), self._network.prior
         vividness = VIVIDNESS if vividness is None else vividness
-        return np.asarray(colour(logits, prior, vividness, unhinted))
+        near = [hint for hint in self.hints if hint.reach is not None]
+        if palette is None or near:
+            own = np.asarray(colour(logits, prior, vividness, self._unhinted))
+        if palette is None:
+            return own
+        # The palette tells how much there is of each colour; nothing is left to balance.
+        even = np.full_like(palette, 1 / len(palette))
+        ab = np.asarray(colour(palettes.transport(logits, palette), even, vividness))
+        if near:  # what is told counts before the palette, as far as it reaches
+            ab += spread(near, *self.photo.pixels.shape[:2], ab.shape[:2]) * (own - ab)
+        return ab
 
     def paint(
         self,

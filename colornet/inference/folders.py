@@ -114,6 +114,8 @@ class Work:
         if not wanted:
             return False, photo
         photo = order.repaired(photo)
+        if order.guides:
+            order = order.guided(photo, self.colorizer.takes_hints)
         answers, first, left = order.answers(self.colorizer, photo), None, {}
         for target, result in zip(targets, order.results(photo, answers)):
             first = first or result
@@ -209,6 +211,8 @@ def colorize_files(
     """
     if order.colorize:
         colorizer.check(order.steering, order.variants, order.confidence)
+    for guide in order.guides:
+        guide.check(colorizer)
     found = search(sources)
     pairs = _targets(sources, found.photos, out, order.words())
     if not pairs:
@@ -217,7 +221,8 @@ def colorize_files(
         there = "; ".join(filter(None, ["no photos found", found.not_read()]))
         raise PhotoError(f"{sources[0]}: {there}; looked for {', '.join(SUFFIXES)}")
     if order.steering.hints and len(pairs) > 1:
-        raise PhotoError(f"{sources[0]}: hints are for one photo, here are {len(pairs)}")
+        line = f"hints are for one photo, here are {len(pairs)}; --memory knows things again"
+        raise PhotoError(f"{sources[0]}: {line}")
     if order.repair and order.repair.mask and len(pairs) > 1:
         raise PhotoError(f"{sources[0]}: a mask is for one photo, here are {len(pairs)}")
     make_folder(Path(out).parent if pairs[0][1][0] == Path(out) else Path(out))

@@ -15,15 +15,18 @@ MULTIPLE = 32  # of which every network takes its height and width
 NO_HINTS = "takes no hints; take colornet"
 
 
-def working_size(network: object, height: int, width: int) -> tuple[int, int]:
-    """The height and width at which a network sees a photo."""
-    if network.size:
-        return network.size
-    scale = SHORT_SIDE / min(height, width)
+def near_size(height: int, width: int, short: int) -> tuple[int, int]:
+    """The height and width that networks take, nearest to a photo's at such a short side."""
+    scale = short / min(height, width)
     return tuple(
         int(min(LONG_SIDE, max(MULTIPLE, round(side * scale / MULTIPLE) * MULTIPLE)))
         for side in (height, width)
     )
+
+
+def working_size(network: object, height: int, width: int) -> tuple[int, int]:
+    """The height and width at which a network sees a photo."""
+    return network.size or near_size(height, width, SHORT_SIDE)
 
 
 def _unit(pixels):
@@ -32,11 +35,27 @@ def _unit(pixels):
     return values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=-1)
 
 
-def network_input(network: object, pixels: np.ndarray, hints: Iterable[Hint] = ()) -> np.ndarray:
-    """What a network is given of a photo: its L, and hints where there are any.
+def lightness(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
+    """A photo's L at a size, in the units of `lab.to_network`.
 
     The photo is resized, then brought to L by the code that training uses. Its colours, where
     it has any, are not seen; so sepia and other tones are gone.
+
+    Args:
+        pixels: uint8 or uint16 `(H, W)` or `(H, W, 3)`.
+        height, width: pixels.
+
+    Returns:
+        float32 `(height, width, 1)`.
+    """
+    shrinks = height * width <= pixels.shape[0] * pixels.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    small = cv2.resize(pixels, (width, height), interpolation=method)
+    return np.asarray(lab.to_network(lab.rgb_to_lab(_unit(small)))[0])
+
+
+def network_input(network: object, pixels: np.ndarray, hints: Iterable[Hint] = ()) -> np.ndarray:
+    """What a network is given of a photo: its `lightness`, and hints where there are any.
 
     Args:
         network: a `Network`.
@@ -52,10 +71,7 @@ def network_input(network: object, pixels: np.ndarray, hints: Iterable[Hint] = (
     if hints and not network.takes_hints:
         raise ValueError(f"{network.name}: {NO_HINTS}")
     height, width = working_size(network, *pixels.shape[:2])
-    shrinks = height * width <= pixels.shape[0] * pixels.shape[1]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    small = cv2.resize(pixels, (width, height), interpolation=method)
-    L = np.asarray(lab.to_network(lab.rgb_to_lab(_unit(small)))[0])
+    L = lightness(pixels, height, width)
     if not hints:
         return L[None]
     planes = np.zeros((height, width, 3), np.float32)

@@ -15,7 +15,11 @@ FILE = "light.tflite"  # in the folder of a release; `export.converters.save_qui
 
 
 def runner(file: AnyPath) -> SignatureRunner:
-    """What answers for a network in LiteRT's form; raises ValueError where that is damaged."""
+    """The function of a LiteRT file: of arrays by name to a dict of arrays. Not for two threads.
+
+    Raises:
+        ValueError: the file cannot be loaded; one line.
+    """
     try:
         with silent():  # it tells which of its own parts it uses
             interpreter = Interpreter(str(file), num_threads=cv2.getNumThreads())
@@ -34,7 +38,8 @@ class LiteRTNetwork:
         self._run = runner(file)
         if "prior" not in self._run.get_output_details():
             raise ValueError(f"{Path(file).parent.name}: {NO_COLOURS}")
-        self.prior = self._run(x=np.zeros((1, 32, 32, 4), np.float32))["prior"]
+        with silent():
+            self.prior = self._run(x=np.zeros((1, 32, 32, 4), np.float32))["prior"]
         self.name, self.sha256 = Path(file).parent.name, digest(file)
 
     def run(self, x: np.ndarray) -> tuple[np.ndarray, None]:

@@ -10,6 +10,7 @@ from colornet.color.hints import Hint
 from colornet.errors import PhotoError
 from colornet.inference.answer import Answer
 from colornet.inference.colorizer import Colorizer
+from colornet.inference.guide import Guide
 from colornet.inference.repair import Repair, repaired
 from colornet.inference.steering import Steering
 from colornet.photos.history import Step
@@ -37,6 +38,9 @@ class Order:
     repair: the `Repair` of each before it is coloured; or None.
     write_mask: write NAME-mask too, white where the photo was repaired.
     colorize: colour it; else it is repaired alone.
+    guides: objects that find hints for each photo, see `guide`; what a person tells comes first,
+        then what the first of them finds.
+    found: what guides found for this photo, see `Found.told`.
     """
 
     steering: Steering = Steering()
@@ -52,6 +56,8 @@ class Order:
     repair: Repair | None = None
     write_mask: bool = False
     colorize: bool = True
+    guides: tuple[Guide, ...] = ()
+    found: tuple[dict, ...] = ()
 
     def __post_init__(self):
         if not 1 <= self.quality <= 100:
@@ -63,6 +69,25 @@ class Order:
         """What the names of the results behind the first one end in."""
         variants = [f"variant{number}" for number in range(2, self.variants + 1)]
         return variants + ["confidence"] * self.confidence + ["mask"] * self.write_mask
+
+    def guided(self, photo: Photo, takes_hints: bool = True) -> "Order":
+        """The order for one photo, with what the guides find for it in place of them.
+
+        takes_hints: whether the network does; else palettes alone are taken.
+        """
+        if not self.guides:
+            return self
+        steering, told = self.steering, []
+        hints, palette = [*steering.hints], steering.palette
+        for guide in self.guides:
+            found = guide.find(photo, hints)
+            palette = found.palette if palette is None else palette
+            if takes_hints:
+                hints, told = hints + found.hints, told + found.told
+            else:
+                told += [one | dict(places=0) for one in found.told]
+        steering = Steering(steering.vividness, hints, palette)
+        return replace(self, steering=steering, guides=(), found=tuple(told))
 
     def repaired(self, photo: Photo) -> Photo:
         """The photo as it is to be coloured, see `repair.repaired`."""
@@ -86,7 +111,8 @@ class Order:
             )
         for number, answer in enumerate(answers, 1):
             photo = answer.paint(steering.vividness, steering.palette)
-            told = [photo.step.settings, f"variant {number}" * (number > 1)]
+            told = [photo.step.settings, *map(_text, self.found)]
+            told.append(f"variant {number}" * (number > 1))
             step = replace(photo.step, when=self.when, settings=", ".join(filter(None, told)))
             photo = corner_mark(photo) if self.corner_mark else photo
             yield photo._replace(step=step)
@@ -112,6 +138,8 @@ class Order:
         if self.repair:  # else as it was before there were repairs: archives go on by it
             told |= dict(repair=asdict(self.repair), write_mask=self.write_mask)
             told |= dict(colorize=self.colorize)
+        if self.found:
+            told |= dict(found=[*self.found])
         return told
 
     @classmethod
@@ -122,9 +150,13 @@ class Order:
         palette = told.pop("palette")
         palette = None if palette is None else np.array(palette, np.float32)
         steering = Steering(told.pop("vividness"), hints, palette)
-        repair = told.pop("repair", None)
-        told |= dict(repair=repair and Repair(**repair))
+        repair, found = told.pop("repair", None), tuple(told.pop("found", ()))
+        told |= dict(repair=repair and Repair(**repair), found=found)
         return cls(steering, **told, force=True, when=when)
+
+
+def _text(found):
+    return " ".join(f"{name} {value}" for name, value in found.items())
 
 
 def _tuple(value):

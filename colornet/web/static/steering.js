@@ -113,24 +113,24 @@ export function likely(logits, { centres }) {
 }
 
 /**
- * Holds hints to their reach: changes logits where they are far from all hints.
- * @param {Float32Array} logits  with hints; changed in place
- * @param {Float32Array} bare  without
- * @param {{x:number, y:number, reach:number|null}[]} hints @param {Size} photo @param {Size} grid
+ * How much of what hints change is taken at each place.
+ * @param {{x:number, y:number, reach:number}[]} hints @param {Size} photo @param {Size} grid
  */
-export function limit(logits, bare, hints, photo, grid) {
-  const count = logits.length / (grid.width * grid.height);
+export function spread(hints, photo, grid) {
   const longer = Math.max(photo.width, photo.height);
-  places(logits, count, (place, scores) => {
+  return Float32Array.from({ length: grid.width * grid.height }, (_, place) => {
     const x = (((place % grid.width) + 0.5) * photo.width) / grid.width;
     const y = ((Math.floor(place / grid.width) + 0.5) * photo.height) / grid.height;
-    const share = Math.max(...hints.map((hint) =>
+    return Math.max(...hints.map((hint) =>
       Math.exp(-((Math.hypot(x - hint.x, y - hint.y) / longer / hint.reach) ** 2))));
-    for (let i = 0; i < count; i++) {
-      const own = bare[place * count + i];
-      scores[i] = own + share * (scores[i] - own);
-    }
   });
+}
+
+/** Takes values of `told` in place of `bare`, which are changed, by the share of each place. */
+export function mix(bare, told, shares) {
+  const count = bare.length / shares.length;
+  bare.forEach((own, at) => (bare[at] = own + shares[Math.floor(at / count)] * (told[at] - own)));
+  return bare;
 }
 
 /**

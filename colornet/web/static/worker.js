@@ -68,13 +68,18 @@ async function found(file, { hints: told = [], version = 0, reference = null }) 
     const x = input.hinted(photo, hints, photo);
     logits = await other(x, await site.run(x, size));
     unhinted = far ? own : await other(photo.x, own);
-    if (!far) steering.limit(logits, unhinted, hints, photo, grid);
+    if (!far) logits = steering.mix(unhinted.slice(), logits, steering.spread(hints, photo, grid));
   } else logits = await other(photo.x, own);
   const palette = reference && (await shares(reference));
-  const even = { ...bins, prior: bins.prior.map(() => 1 / bins.prior.length) };
-  const ab = palette // which tells how much there is of each colour: nothing is left to balance
-    ? steering.colours(steering.transport(logits, palette), steering.LEVELS, even)
-    : steering.colours(logits, steering.LEVELS, bins, unhinted);
+  const near = hints.filter((hint) => hint.reach != null);
+  let ab = palette && !near.length ? null : steering.colours(logits, steering.LEVELS, bins, unhinted);
+  if (palette) { // which tells how much there is of each colour: nothing is left to balance
+    const even = { ...bins, prior: bins.prior.map(() => 1 / bins.prior.length) };
+    const told = ab;
+    ab = steering.colours(steering.transport(logits, palette), steering.LEVELS, even);
+    const share = near.length && steering.spread(near, photo, grid); // what is told comes first
+    if (near.length) ab.forEach((colours, level) => steering.mix(colours, told[level], share));
+  }
   const confidence = steering.confidence(logits, bins.prior.length);
   const likely = steering.likely(logits, bins);
   return { width, height, said, grid, levels: steering.LEVELS, ab, confidence, likely };
