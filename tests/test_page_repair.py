@@ -59,7 +59,7 @@ def test_the_brush_marks_and_unmarks(visit, scratched):
     nothing(page)
     opened(page, file)
     before = seen(page)
-    switch = page.get_by_role("switch", name="Repair scratches")
+    switch = page.get_by_role("switch", name="Repair", exact=True)
     answers(page, lambda: (switch.focus(), page.keyboard.press("Space")))
     expect(page.locator("#banner")).to_contain_text("No scratches found")
     assert switch.is_checked() and np.array_equal(seen(page), before)
