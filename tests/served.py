@@ -63,6 +63,13 @@ class Served:
         """The files that are in its folder now."""
         return [Path(folder, name) for folder, _, names in os.walk(self.folder) for name in names]
 
+    def is_emptied(self):
+        """Whether its folder is empty soon: a request ends a moment after its answer."""
+        until = time.time() + 10
+        while self.left() and time.time() < until:
+            time.sleep(0.01)
+        return not self.left()
+
     def end(self):
         self.client.close()
         if self.process.poll() is None:

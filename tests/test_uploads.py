@@ -58,7 +58,7 @@ def test_what_visitors_see_of_odd_files(server, tmp_path):
         file.truncate(61 * 10**6)
     rows.append(("61 MB", said_of(server, huge)))
     assert rows[-1][1] == "Error: the upload is over 60 MB; make it smaller first"
-    assert len(rows) > 90 and server.left() == []
+    assert len(rows) > 90 and server.is_emptied()
     table = Path(__file__).parents[1] / "outputs" / "uploads.md"
     table.parent.mkdir(exist_ok=True)
     lines = [f"| {what} | {seen} |\n" for what, seen in rows]
@@ -155,7 +155,7 @@ def test_long_films_and_what_is_none_are_refused(server, tmp_path):
     response = server.post("/api/video", b"no film", name="none.mp4")
     assert response.status_code == 400
     assert response.json()["error"].startswith("none.mp4: cannot be read as a film")
-    assert server.left() == []
+    assert server.is_emptied()
 
 
 def test_much_work_is_refused(tmp_path, monkeypatch):

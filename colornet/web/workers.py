@@ -39,6 +39,7 @@ def _work(pipe, model):
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
             work, arguments = pipe.recv()
+            pipe.send(("begun", None))
             pipe.send(_outcome(work, model, arguments))
 
 
@@ -79,6 +80,21 @@ class Worker:
         self._process.kill()
         self._process.join()
 
+    def _hand(self, task):
+        """Hands over work; a process that dies before it has begun costs no request.
+
+        Raises:
+            EOFError, OSError: the next process died as early.
+        """
+        try:
+            self._pipe.send(task)
+            self._pipe.recv()
+        except (EOFError, OSError):
+            self.stop()
+            self._start()
+            self._pipe.send(task)
+            self._pipe.recv()
+
     def ask(self, work, arguments, told=None):
         """The result of `work(colorizer, *arguments)`, done by the process; waits for it.
 
@@ -88,11 +104,8 @@ class Worker:
             ValueError: what is wrong with the request, one line.
             Failed: the process died, took too long, or met an error that nobody foresaw.
         """
-        if self._pipe.poll():  # it has nothing to say but that it is dead
-            self.stop()
-            self._start()
         try:
-            self._pipe.send((work, arguments))
+            self._hand((work, arguments))
             while self._pipe.poll(SECONDS):
                 what, value = self._pipe.recv()
                 if what != "told":
