@@ -25,8 +25,9 @@ from colornet.inference.mending import mend
 from colornet.models.releases import RELEASED
 from colornet.storage import atomic, write_json
 
-SHARES = dict(mild=0.0001, strong=0.0004)  # of undamaged validation photos, at most marked
-LEVELS = np.round(np.concatenate([np.arange(0.3, 0.95, 0.05), np.arange(0.95, 0.999, 0.005)]), 3)
+SHARES = dict(mild=0.0001, strong=0.0003)  # of undamaged validation photos, at most marked
+LEVELS = np.concatenate([np.arange(0.3, 0.9, 0.05), np.arange(0.9, 0.99, 0.01)])
+LEVELS = np.round(np.concatenate([LEVELS, np.arange(0.99, 0.9995, 0.001)]), 3)
 LOST = [kind for kind in KINDS if kind not in VEILS]
 SEVERAL = "several kinds"
 FEWER = 15  # one photo in so many is mended of each kind by itself, and every one of several

@@ -14,7 +14,7 @@ from colornet.models.releases import released
 from colornet.storage import AnyPath
 
 # Probabilities from which on a pixel counts as damaged; `experiments/damage.py` chooses them.
-THRESHOLDS = dict(mild=0.995, strong=0.975)
+THRESHOLDS = dict(mild=0.998, strong=0.991)
 TILE, MARGIN = 1024, 64  # px: what the network sees at once; of it, what lies too near its rim
 
 
