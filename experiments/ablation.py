@@ -1,6 +1,6 @@
 """What helped and what did not: short runs, one choice changed in each, on the validation split.
 
-    python experiments/ablation.py PREPARED -o saved_models/colornet
+    python experiments/ablation.py PREPARED -o saved_models/colornet_lite0
 
 Every run sees the same 3,000 training photos for three epochs at about 96 pixels. Goes on behind
 the last finished run; a name or more behind the folder does these runs alone. Writes

@@ -12,6 +12,7 @@ from colornet.color.lab import luma
 from colornet.data import samples
 from colornet.inference.colorizer import load
 from colornet.inference.palette import read_palette
+from colornet.inference.steering import VIVIDNESS
 from colornet.photos.photo import Photo
 from colornet.photos.write import write_photo
 
@@ -170,7 +171,8 @@ def test_versions_guesses_and_another_photo(visit, grey_photos, tmp_path):
         page.click("#like")
     answers(page, lambda: chooser.value.set_files(reference))
     expect(page.locator("#like")).to_have_text("After leaves.png")
-    painted = model.predict(grey_photos["astronaut"]).paint(0.5, read_palette(reference)).pixels
+    answer = model.predict(grey_photos["astronaut"])
+    painted = answer.paint(VIVIDNESS, read_palette(reference)).pixels
     assert np.abs(seen(page).astype(float) - painted).mean() < 1
 
 

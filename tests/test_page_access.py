@@ -119,7 +119,7 @@ def test_by_keyboard_alone(visit):
     page.keyboard.press("Home")
     reach("#strength")
     page.keyboard.press("ArrowRight")
-    expect(page.locator("#strength")).to_have_attribute("aria-valuetext", "51 %")
+    expect(page.locator("#strength")).to_have_attribute("aria-valuetext", "61 %")
     reach("#save")
     with page.expect_download() as waiting:
         page.keyboard.press("Enter")
@@ -148,7 +148,7 @@ def test_on_a_phone_by_touch(visit, grey_photos):
     track = page.locator("#strength").bounding_box()
     x, y = track["x"] + track["width"] * 0.9, track["y"] + 22
     fingers(page, [(x, y)], [(x + 2, y - 30)], [(x + 4, y - 90)])  # a swipe across it
-    assert page.locator("#strength").input_value() == "0.5"
+    assert page.locator("#strength").input_value() == "0.6"
     fingers(page, [(x - 90, y)], [(x - 60, y)], [(x, y)])
     assert 0.8 < float(page.locator("#strength").input_value()) < 1
     assert (seen(page) != before).any()

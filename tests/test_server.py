@@ -15,6 +15,7 @@ from colornet.color.lab import luma
 from colornet.data.samples import sample
 from colornet.inference.colorizer import load
 from colornet.inference.palette import read_palette
+from colornet.inference.steering import VIVIDNESS
 from colornet.photos.mark import corner_mark
 from colornet.photos.metadata import Metadata
 from colornet.photos.photo import Photo
@@ -80,7 +81,7 @@ def test_one_version_alone_and_no_picture(server, photo, model):
 @pytest.mark.parametrize(
     "settings, steering",
     [
-        ({}, dict(vividness=0.5)),
+        ({}, dict(vividness=VIVIDNESS)),
         (dict(vividness=0.9, hints=HINTS), dict(vividness=0.9, hints=TOLD)),
         (
             dict(hints=[dict(x=0.5, y=399.9, color="#3060FF")]),
@@ -94,7 +95,7 @@ def test_a_coloured_file_is_that_of_the_colorizer(
     response = server.post("/api/colorize", photo, data=dict(settings=json.dumps(settings)))
     assert response.headers["content-type"] == "image/png"
     assert "old%20cup-coloured.png" in response.headers["content-disposition"]
-    model.colorize(photo, **dict(vividness=0.5) | steering).save(tmp_path / "wanted.png")
+    model.colorize(photo, **dict(vividness=VIVIDNESS) | steering).save(tmp_path / "wanted.png")
     assert response.content == (tmp_path / "wanted.png").read_bytes()
 
 
@@ -122,7 +123,7 @@ def test_what_a_photo_carries_comes_back(kind, suffix, server, model, tmp_path):
     response = server.post("/api/colorize", tmp_path / "deep.tif", data=dict(settings=settings))
     found, wanted = tmp_path / f"found{suffix}", tmp_path / f"wanted{suffix}"
     found.write_bytes(response.content)
-    model.colorize(tmp_path / "deep.tif", vividness=0.5).save(wanted)
+    model.colorize(tmp_path / "deep.tif", vividness=VIVIDNESS).save(wanted)
     assert found.read_bytes() == wanted.read_bytes()
     settings = json.dumps(dict(format="jpeg"))
     refused = server.post("/api/colorize", tmp_path / "deep.tif", data=dict(settings=settings))

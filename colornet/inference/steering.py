@@ -10,7 +10,7 @@ from colornet.color.hints import as_hint
 
 TEMPERATURE = 0.38  # of the vivid end; arXiv 1603.08511, section 2.3
 APART = 15  # ab units between colours that are named as likely
-VIVIDNESS = 0.5  # by default; chosen by figures and by eye, see the model card
+VIVIDNESS = 0.6  # by default; chosen by figures and by eye, see the model card
 
 
 @dataclass(frozen=True, eq=False)

@@ -40,7 +40,7 @@ export class Album {
   }
 
   /** @returns {Item} */
-  add(file, id, wishes = { now: { hints: [], version: 0, reference: null, mask: null, vividness: 0.5 } }) {
+  add(file, id, wishes = { now: { hints: [], version: 0, reference: null, mask: null, vividness: 0.6 } }) {
     const item = { id, file, film: isFilm(file), history: new History(wishes) };
     const place = document.createElement("li");
     item.button = document.createElement("button");
