@@ -206,6 +206,28 @@ def test_several_photos(visit, grey_photos, tmp_path):
         assert ab(place)[1] < -20  # the one that was corrected
 
 
+def test_what_was_told_in_one_photo_is_told_in_the_others(visit, grey_photos, tmp_path):
+    nearer = tmp_path / "nearer.png"
+    write_photo(nearer, Photo(luma(samples.sample("coffee"))[20:, 60:]))
+    page = opened(visit(), grey_photos["coffee"], nearer, grey_photos["chelsea"])
+    alike, thumbnails = page.locator("#alike"), page.locator("#album li button")
+    expect(page.locator("#album [data-state=ready]")).to_have_count(3)
+    expect(alike).to_be_hidden()
+    tell(page, 0.32, 0.775, "#2040c0")
+    answers(page, alike.click)
+    expect(page.locator("#status")).to_contain_text("Told in 1 more.")
+    thumbnails.nth(1).click()
+    settled(page)
+    assert 1 <= page.locator("#markers button").count() <= 4
+    assert ab(seen(page)[290, 133])[1] < -20
+    page.click("#undo")
+    settled(page)
+    expect(page.locator("#markers button")).to_have_count(0)
+    thumbnails.nth(2).click()
+    settled(page)
+    expect(page.locator("#markers button")).to_have_count(0)
+
+
 def test_what_waits_can_be_cancelled(visit, grey_photos):
     page = visit()
     page.set_input_files("#file", [str(grey_photos["large"])] * 6)

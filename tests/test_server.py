@@ -177,3 +177,29 @@ def test_what_is_said_of_photos():
     assert "in colour" in describe(Photo(sample("coffee")))
     deep = Photo(np.uint16(sample("coffee")) * 257)
     assert describe(deep).startswith("600 x 400 pixels, 16 bits; in colour")
+
+
+def test_what_was_told_is_found_in_another_photo(server, photo, tmp_path):
+    cup = luma(sample("coffee"))
+    Photo(cup[20:, 60:]).save(tmp_path / "nearer.png")  # the same cup, further up and left
+    wanted = dict(hints=[dict(x=193, y=310, color="#B03018")])
+
+    def hints(name, **more):
+        shown = dict(
+            photo=(name, (tmp_path / name).read_bytes()),
+            shown=("old cup.png", photo.read_bytes()),
+        )
+        settings = dict(settings=json.dumps(wanted | more))
+        return server.client.post("/api/alike", files=shown, data=settings)
+
+    found = hints("nearer.png").json()["hints"]
+    assert 1 <= len(found) <= 4 and {one["color"] for one in found} == {"#b03018"}
+    best = max(found, key=lambda one: one["sure"])
+    assert best["sure"] >= 0.7 and np.hypot(best["x"] - 133, best["y"] - 290) < 40
+    told = [{key: value for key, value in one.items() if key != "sure"} for one in found]
+    assert hints("nearer.png", own=told).json() == dict(hints=[])
+    Photo(luma(sample("rocket"))).save(tmp_path / "rocket.png")
+    assert hints("rocket.png").json() == dict(hints=[])
+    away = hints("nearer.png", hints=[dict(x=5000, y=1, color="#B03018")])
+    assert away.status_code == 400 and error_of(away).startswith("old cup.png: 5000,1 lies outside")
+    assert hints("nearer.png", hints=[]).status_code == 400

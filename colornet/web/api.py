@@ -18,7 +18,7 @@ from colornet.errors import one_line
 from colornet.web import films, photos
 from colornet.web.docs import page
 from colornet.web.guard import BYTES
-from colornet.web.settings import AnswerForm, ColorizeForm, FilmForm, LikelyForm
+from colornet.web.settings import AlikeForm, AnswerForm, ColorizeForm, FilmForm, LikelyForm
 from colornet.web.workers import Failed
 
 MEDIA = {".jpg": "image/jpeg", ".png": "image/png", ".tif": "image/tiff", ".mp4": "video/mp4"}
@@ -130,6 +130,17 @@ async def colorize(
 async def damage(of: Of, photo: Photo):
     """Where a photo is damaged: a PNG of 2048 pixels at most, white there, to be sent as `mask`."""
     return Response(await of.ask(photos.damage, [photo]), media_type=MEDIA[".png"])
+
+
+@api.post("/api/alike")
+async def alike(
+    of: Of,
+    photo: Photo,
+    shown: Annotated[UploadFile, File(description="the photo in which the hints were told")],
+    settings: Annotated[Json[AlikeForm], Wanted],
+):
+    """Where a photo shows the same things: hints to be told in it, none where nothing is alike."""
+    return dict(hints=await of.ask(photos.alike, [photo, shown], settings))
 
 
 @api.post("/api/likely")

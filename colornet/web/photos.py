@@ -8,7 +8,9 @@ import numpy as np
 
 from colornet.checksums import digest
 from colornet.color import lab
+from colornet.color.hints import as_hint
 from colornet.inference.compose import without_colour
+from colornet.inference.memory import Memory
 from colornet.inference.palette import read_palette
 from colornet.inference.repair import find_damage, mended
 from colornet.photos.damage import MASK, Damage
@@ -148,3 +150,23 @@ def likely(colorizer, file, form):
     rgb = lab.lab_to_rgb(np.float32([[L, *hint.ab] for hint in found]))
     colours = ["#" + bytes(np.uint8(np.round(255 * np.asarray(one)))).hex() for one in rgb]
     return [dict(color=color, ab=hint.ab) for color, hint in zip(colours, found)]
+
+
+def alike(colorizer, file, shown, form):
+    """Where a photo shows what was told in another, `shown`; `form`: an `AlikeForm`.
+
+    Hints as `HintForm` has them, each with `sure`, a cosine. What was told in one colour is one
+    thing.
+    """
+    memory, photo, other = Memory(), read_photo(file, PIXELS), read_photo(shown, PIXELS)
+    memory.check(colorizer)
+    for hint in form.hints:
+        reach = [] if hint.reach is None else [hint.reach]
+        told = ",".join(map(str, [hint.x, hint.y, hint.color, *reach]))
+        memory.remember(hint.color, other, told, shown)
+    before = [as_hint((hint.x, hint.y, hint.color, hint.reach)) for hint in form.own]
+    found = memory.find(photo, before)
+    return [
+        dict(x=hint.x, y=hint.y, color=one["colour"], reach=hint.reach, sure=one["sure"])
+        for hint, one in zip(found.hints, found.told)
+    ]

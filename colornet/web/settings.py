@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from colornet.inference.steering import VIVIDNESS
 
 HINTS, VERSIONS = 200, 4  # the most of one photo; answers beside the network's own
+ALIKE = 20  # the most hints that are looked for in another photo
 Share = Annotated[float, Field(ge=0, le=1)]
 Place = Annotated[float, Field(ge=0, le=1e6)]  # pixels of the photo
 
@@ -54,6 +55,13 @@ class ColorizeForm(Hinted):
 class LikelyForm(Hinted):
     x: Place
     y: Place
+
+
+class AlikeForm(Hinted):
+    """Colours told in one photo, `hints`, and those that the other has already, `own`."""
+
+    hints: list[HintForm] = Field(min_length=1, max_length=ALIKE)
+    own: list[HintForm] = Field([], max_length=HINTS)
 
 
 class FilmForm(Form):

@@ -6,6 +6,7 @@ import { isFilm } from "./films.js";
 import { words } from "./words.js";
 
 const SIDE = 256; // px of a thumbnail's longer side
+const MOST = 20; // hints that are looked for in other photos, the last ones
 const canvas = new OffscreenCanvas(1, 1);
 let composer;
 
@@ -110,6 +111,23 @@ export class Album {
     } finally {
       if (item !== this.current) this.close(item);
     }
+  }
+
+  /** Tells what was told in one photo in the others that show the same; how many do. */
+  async tellAlike(item, onProgress, signal, keep) {
+    const others = this.items.filter((one) => one !== item && !one.film);
+    const hints = item.history.now.hints.slice(-MOST);
+    let told = 0;
+    for (const [i, one] of others.entries()) {
+      onProgress(i + 1, others.length);
+      const own = one.history.now.hints, more = await this.engine.alike(one.file, own, item.file, hints, signal);
+      if (!more.length) continue;
+      one.history.push({ hints: [...own, ...more.map(({ sure: _, ...hint }) => hint)] });
+      keep(one);
+      await this.ask(one);
+      told += 1;
+    }
+    return told;
   }
 
   /** Reads the photo for the screen, mended where that is wished. */

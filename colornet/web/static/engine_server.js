@@ -38,13 +38,14 @@ class ServerEngine {
   }
 
   /** A response that is well, tried again while the server is busy. */
-  async #ask(path, file, { reference, mask, ...settings }, signal) {
-    const hints = settings.hints?.map(({ x, y, color, reach = null }) => ({ x, y, color, reach }));
+  async #ask(path, file, { reference, mask, shown, ...settings }, signal) {
+    const plain = (hints) => hints?.map(({ x, y, color, reach = null }) => ({ x, y, color, reach }));
     const body = new FormData();
     body.append("photo", file, file.name ?? "photo");
-    body.append("settings", JSON.stringify({ ...settings, hints }));
+    body.append("settings", JSON.stringify({ ...settings, hints: plain(settings.hints), own: plain(settings.own) }));
     if (reference) body.append("reference", reference, reference.name ?? "reference");
     if (mask) body.append("mask", mask, "mask.png");
+    if (shown) body.append("shown", shown, shown.name ?? "photo");
     for (;;) {
       const response = await fetch(path, { method: "POST", body, signal }).catch((error) => {
         throw signal?.aborted ? signal.reason : new Error(LOST, { cause: error });
@@ -65,6 +66,11 @@ class ServerEngine {
   /** Where the photo is damaged: a picture of its form, white there. @returns {Promise<Blob>} */
   async damage(file) {
     return (await this.#ask("api/damage", file, {})).blob();
+  }
+
+  /** The hints by which a photo gets what was told in another, `shown`, where both show the same. */
+  async alike(file, own, shown, hints, signal) {
+    return (await (await this.#ask("api/alike", file, { own, shown, hints }, signal)).json()).hints;
   }
 
   async picture(file, mask = null) {

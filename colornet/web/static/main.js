@@ -38,6 +38,7 @@ function refresh() {
   get("album").hidden = !several;
   get("together").hidden = !several;
   get("cancel").hidden = !working;
+  get("alike").hidden = !several || !engine.alike || !item?.history.now.hints.length;
   if (!item) return;
   const { history, state, film, answer } = item, ready = !!answer;
   get("stage").setAttribute("aria-busy", state === "working" || (ready && !item.picture && !film));
@@ -220,6 +221,15 @@ function strength(last) {
   refresh();
 }
 
+/** What was corrected here is corrected in the other photos, where they show the same. */
+async function alike() {
+  const work = new AbortController();
+  const seeking = (n, total) => banner(fill(words.seeking, { n, total }), words.cancel, () => work.abort());
+  const told = await trying(() => album.tellAlike(item, seeking, work.signal, keep));
+  if (told !== undefined) show(told ? fill(words.alikeIn, { n: told }) : words.alikeNowhere);
+  refresh();
+}
+
 async function anew() {
   album.clear();
   await trying(store.forget);
@@ -274,7 +284,7 @@ function listen() {
   });
   correction.popover.on.elsewhere = () => ((another = (file) => correction.take(file)), get("other").click());
   click("save", save);
-  click("zip", saveAll);
+  click("zip", saveAll), click("alike", alike);
   click("cancel", () => album.cancel());
   click("anew", () => {
     get("sure").returnValue = ""; // what was answered before
