@@ -15,6 +15,9 @@ from colornet.data import samples
 
 av = pytest.importorskip("av", reason="the video extra is not installed")
 from colornet.inference.colorizer import load
+from colornet.inference.guide import Found
+from colornet.inference.palette import palette as palette_of
+from colornet.photos.photo import Photo
 from colornet.video.film import FilmOrder, colorize_video
 from colornet.video.guide import read_guides
 from colornet.video.look import Look, shown
@@ -80,12 +83,27 @@ def tracked(path, colorizer, told=(), guides=()):
 class Once:
     """A guide that tells one colour of each shot; notes what it was asked of."""
 
-    def __init__(self, *hints):
-        self.asked, self._hints = [], list(hints)
+    def __init__(self, *hints, palettes=()):
+        self.asked, self._hints, self._palettes = [], list(hints), list(palettes)
 
-    def hints(self, photo):
+    def find(self, photo, before=()):
         self.asked.append(photo.pixels)
-        return self._hints
+        return Found(self._hints, self._palettes.pop(0) if self._palettes else None, [])
+
+
+def test_a_shot_has_the_palette_that_a_guide_finds_for_it(two_shots, colorizer):
+    palette = palette_of(samples.sample("coffee"))
+    guides = [Once(palettes=[None, palette]), Once()]
+    tracks, seen = track(pictures_of(two_shots, colorizer), [], guides), 0
+    for picture in pictures_of(two_shots, colorizer):
+        found = tracks.palette(picture)
+        assert found is (palette if picture.number >= 35 else None)
+        if picture.number in (20, 40):
+            wanted = colorizer.predict(Photo(picture.pixels)).ab(0.6, found)
+            look = Look(colorizer, 0.6, tracks)(picture)[..., :2]
+            np.testing.assert_allclose(look, wanted, atol=1e-4)
+            seen += 1
+    assert seen == 2
 
 
 @pytest.mark.parametrize("at", [5, 20, 34])

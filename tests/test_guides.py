@@ -163,7 +163,7 @@ def test_a_thing_is_found_again_and_nowhere_else(album):
     x, y = width - 1 - SAUCER[0], SAUCER[1] - 20
     assert min(np.hypot(one.x - x, one.y - y) for one in turned) < 60
     for name in ("rocket.png", "cat.jpg"):
-        assert memory.hints(read_photo(album / "in" / name)) == []
+        assert memory.find(read_photo(album / "in" / name)).hints == []
 
 
 def test_a_memory_is_what_was_saved(album, tmp_path):
@@ -173,7 +173,7 @@ def test_a_memory_is_what_was_saved(album, tmp_path):
     assert (tmp_path / "again.json").read_bytes() == (album / "album.json").read_bytes()
     memory.remember("saucer", read_photo(album / "in/turned.png"), "300,200,#102030,0.2", "t.png")
     assert memory.things["saucer"].colour == "#102030" and len(memory.things["saucer"].places) == 2
-    assert {hint.reach for hint in memory.hints(read_photo(album / "in/cup.png"))} == {0.2}
+    assert {hint.reach for hint in memory.find(read_photo(album / "in/cup.png")).hints} == {0.2}
 
 
 def test_damaged_memories_are_one_line(album, tmp_path, capsys):

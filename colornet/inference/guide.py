@@ -1,6 +1,6 @@
 """What guides have in common: objects that find hints for a photo, as if a person had told them.
 
-`hints(photo)` of each gives `Hint`s in the photo's pixels, `find(photo)` also what else it found.
+`find(photo)` of each gives `Hint`s in the photo's pixels, and what else it found.
 """
 
 from collections.abc import Iterable
@@ -34,9 +34,6 @@ class Guide(Protocol):
 
     def find(self, photo: Photo, before: Iterable[Hint] = ()) -> Found:
         """What there is for a photo, away from hints that were told before."""
-
-    def hints(self, photo: Photo) -> list[Hint]:
-        """The hints of `find`."""
 
     def words(self) -> str:
         """What it is, as the mark of a film has it."""

@@ -114,10 +114,6 @@ class Memory:
                 told.append(found | dict(sure=round(float(sure[row, column]), 3)))
         return Found(hints, None, told)
 
-    def hints(self, photo: Photo) -> list[Hint]:
-        """The hints of `find`."""
-        return self.find(photo).hints
-
     def words(self) -> str:
         """What it is, as the mark of a film has it."""
         return ", ".join(f"remembered {name} {one.colour}" for name, one in self.things.items())

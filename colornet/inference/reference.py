@@ -124,10 +124,6 @@ class Reference:
         told = dict(reference=known.name, sha256=known.sha256, places=len(found), sure=sure)
         return Found([hint for hint, _ in found], known.palette, [told])
 
-    def hints(self, photo: Photo) -> list[Hint]:
-        """The hints of `find`."""
-        return self.find(photo).hints
-
     def words(self) -> str:
         """What it is, as the mark of a film has it."""
         return ", ".join(f"reference {one.name} sha256 {one.sha256}" for one in self._known)

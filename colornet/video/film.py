@@ -150,8 +150,8 @@ class FilmOrder:
     mark: write into it that its colours are a network's, see `history`.
     credentials: `credentials.Credentials` to sign it by, or None.
     told: `Told` colours of places, carried along the motion through their shots.
-    guides: objects with a method `hints(photo) -> list[Hint]`; each is asked at the first good
-        frame of every shot, and what it tells is carried likewise.
+    guides: each an `inference.guide.Guide`, asked at the first good frame of every shot; what it
+        tells is carried likewise, and its palette is that of the shot.
     repair: take away dust, which stands in one frame alone, see `dust`.
     watch: is given the frames on their way and their number, or None, and hands them on; by
         default it shows a bar of progress.

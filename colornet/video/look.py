@@ -21,24 +21,24 @@ class Look:
     Args:
         colorizer: a `Colorizer`.
         vividness: as in `Steering`.
-        tracks: the colours that are told, with their places in each frame.
+        tracks: the colours that are told, with their places in each frame, and palettes.
     """
 
     def __init__(self, colorizer: Colorizer, vividness: float | None, tracks: Tracks = NONE):
         self._colorizer, self._vividness, self._tracks = colorizer, vividness, tracks
 
-    def _planes(self, answer):
-        ab = np.asarray(answer.ab(self._vividness))
+    def _planes(self, answer, palette):
+        ab = np.asarray(answer.ab(self._vividness, palette))
         sure = answer.confidence() if self._colorizer.has_bins else np.ones(ab.shape[:2])
         return np.dstack([ab, sure]).astype(np.float32)
 
     def __call__(self, picture: Picture) -> np.ndarray:
-        hints, weights = self._tracks.at(picture)
+        (hints, weights), palette = self._tracks.at(picture), self._tracks.palette(picture)
         answer = self._colorizer.predict(Photo(picture.pixels), hints)
-        planes, change = self._planes(answer), 0
+        planes, change = self._planes(answer, palette), 0
         if hints:
             bare = answer.without_hints() or self._colorizer.predict(answer.photo)
-            told, planes = planes, self._planes(bare)
+            told, planes = planes, self._planes(bare, palette)
             change = _shares(hints, weights, picture.pixels.shape, planes.shape) * (told - planes)
         # What is told is sure where it changes the answer, whatever lies about.
         planes[..., 2] = cv2.GaussianBlur(planes[..., 2], (0, 0), ABOUT * planes.shape[1])

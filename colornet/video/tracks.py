@@ -24,10 +24,10 @@ ALIKE, LOOKS = 6, 7  # levels of 255; pixels about a place: what it looks like, 
 
 
 class Tracks:
-    """The places of told colours in each frame."""
+    """The places of told colours in each frame, and the palette of each shot."""
 
     def __init__(self):
-        self._told, self._rows, self._ends = [], {}, {}
+        self._told, self._rows, self._ends, self._palettes = [], {}, {}, {}
 
     def __len__(self) -> int:
         return len(self._told)
@@ -48,6 +48,14 @@ class Tracks:
         """Notes that hints end at a frame, within their shot; their first frame or their last."""
         for number in numbers.tolist():
             self._ends.setdefault(number, []).append(frame)
+
+    def follow(self, frames: range, palette: np.ndarray | None) -> None:
+        """Notes the palette of a shot, see `palette.palette`."""
+        self._palettes |= dict.fromkeys(frames if palette is not None else (), palette)
+
+    def palette(self, picture: Picture) -> np.ndarray | None:
+        """The palette of a frame's shot, or None."""
+        return self._palettes.get(picture.number)
 
     def at(self, picture: Picture) -> tuple[list[Hint], list[float]]:
         """The hints of a frame, in its pixels, and how much each of them counts, in [0, 1]."""
@@ -231,27 +239,28 @@ def track(pictures: Iterable[Picture], told: Iterable[Told | Guide], guides: Ite
     Args:
         pictures: the film's.
         told: `told.Told` colours and `guide.Guide` pictures.
-        guides: objects with a method `hints(photo) -> list[Hint]`; each is asked at the first good
-            frame of every shot.
+        guides: each a `inference.guide.Guide`, asked at the first good frame of every shot; of what
+            they find the first palette is that of the shot.
 
     Raises:
         ValueError: a colour told of a frame or place that the film has not; names where.
     """
     waiting, tracks, last = list(told), Tracks(), None
     for shot, frames in shots(pictures):
-        carrier, asked = Carrier(tracks), not guides
+        carrier, asked, first, palette = Carrier(tracks), not guides, None, None
         for last in frames:
             carrier.add(last)
+            first = last.number if first is None else first
             now = [one for one in waiting if one.at.reached(last.number, last.seconds)]
             if now:
                 waiting = [one for one in waiting if one not in now]
                 pairs = [(hint, one.until) for one in now for hint in one.hints(last)]
                 carrier.tell(last.number, last.pixels.shape[:2], pairs)
             if not asked and shot.settled():
-                _ask(guides, shot, carrier)
-                asked = True
-        if not asked:
-            _ask(guides, shot, carrier)
+                palette, asked = _ask(guides, shot, carrier), True
+        palette = palette if asked else _ask(guides, shot, carrier)
+        if first is not None:
+            tracks.follow(range(first, last.number + 1), palette)
     if waiting and last:
         end = f"the film ends with frame {last.number}, at {last.seconds:.2f} s"
         raise ValueError(f"{waiting[0].where}: there is no {waiting[0].at}; {end}")
@@ -259,8 +268,11 @@ def track(pictures: Iterable[Picture], told: Iterable[Told | Guide], guides: Ite
 
 
 def _ask(guides, shot, carrier):
+    """Tells a shot what guides find; returns the palette that they find for it, or None."""
     if shot.black():
-        return
+        return None
     photo = Photo(shot.good.pixels)
-    told = [(hint, None) for guide in guides for hint in guide.hints(photo)]
+    found = [guide.find(photo) for guide in guides]
+    told = [(hint, None) for one in found for hint in one.hints]
     carrier.tell(shot.good.number, photo.pixels.shape[:2], told)
+    return next((one.palette for one in found if one.palette is not None), None)
