@@ -20,6 +20,7 @@ from colornet.color.lab import luma
 from colornet.inference import inputs
 from colornet.inference.colorizer import Colorizer
 from colornet.inference.compose import compose
+from colornet.inference.steering import VIVIDNESS
 from colornet.models.network import Network
 from colornet.models.releases import RELEASED
 
@@ -74,11 +75,11 @@ np.savez(
     layer=layer(grey[None])["colorized"][0],
     rgb=colorizer.serve(rgb[None])["colorized"][0],
     vivid=colorizer.serve(grey[None], 1.0)["colorized"][0],
-    hinted=colorizer.serve(grey[None], 0.5, hints)["colorized"][0],
-    batch=colorizer.serve(np.stack([grey, grey[::-1]]), 0.5, second)["colorized"],
+    hinted=colorizer.serve(grey[None], 0.6, hints)["colorized"][0],
+    batch=colorizer.serve(np.stack([grey, grey[::-1]]), 0.6, second)["colorized"],
     steered=sig["serve_steered"](images=grey[None], **steering)["colorized"][0],
     bytes0=bytes_[0], bytes1=bytes_[1], bytes2=bytes_[2],
-    steered_bytes=decode(colorizer.serve_bytes(files[:2], 0.5, second)["png_bytes"][1].numpy()),
+    steered_bytes=decode(colorizer.serve_bytes(files[:2], 0.6, second)["png_bytes"][1].numpy()),
     ab=sig["predict_ab"](L=photos["L"][None])["ab"][0],
     tiny=colorizer.serve(np.full((1, 1, 1, 1), 128, np.uint8))["colorized"],
     errors=errors,
@@ -264,7 +265,7 @@ def run_litert(path):
 
     def run(L, hints=None):
         hints = np.zeros((*L.shape[:3], 3), np.float32) if hints is None else hints
-        return runner(L=L, hints=hints, vividness=np.float32(0.5))["ab"]
+        return runner(L=L, hints=hints, vividness=np.float32(VIVIDNESS))["ab"]
 
     return run
 
