@@ -219,9 +219,10 @@ def test_saved_model_takes_hints(answers, network):
     # In a batch, a hint counts for the photo whose number it bears.
     assert near(answers["batch"][0], painted(network, GREY))
     turned = np.ascontiguousarray(GREY[::-1])
-    assert near(answers["batch"][1], painted(network, turned, hints=[HINT]))
+    assert near(answers["batch"][1], painted(network, turned, hints=[HINT]), most=16)
     assert near(answers["steered"], painted(network, GREY, 1.0, [HINT]), 1, 25)
-    assert near(answers["steered_bytes"], painted(network, RGB, hints=[HINT]))
+    # The stronger the colours, the more one kernel differs from another.
+    assert near(answers["steered_bytes"], painted(network, RGB, hints=[HINT]), 1, 25)
 
 
 def test_saved_model_keeps_L_and_any_size(answers):
