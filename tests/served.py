@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 from conftest import start
+from processes import started_by
 
 from colornet.color.lab import luma
 from colornet.data.samples import sample
@@ -48,16 +49,7 @@ class Served:
 
     def workers(self):
         """The ids of its worker processes."""
-        found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
-                if (
-                    parent == self.process.pid
-                    and b"spawn_main" in (folder / "cmdline").read_bytes()
-                ):
-                    found.append(int(folder.name))
-        return found
+        return started_by(self.process.pid, "spawn_main")
 
     def left(self):
         """The files that are in its folder now."""

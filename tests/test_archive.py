@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import crops, start
+from processes import started_by
 
 pytest.importorskip("pebble")
 bagit = pytest.importorskip("bagit")
@@ -148,12 +149,6 @@ def test_results_that_were_there_before_stay(scans, tmp_path):
     assert counts == {"done": NUMBER - 1, "kept": 1} and there.read_bytes() == b"mine"
 
 
-def children(process):
-    """The processes that a process has started and that load the network."""
-    found = subprocess.run(["pgrep", "-P", str(process)], capture_output=True, text=True)
-    return [int(one) for one in found.stdout.split()]
-
-
 def test_killed_at_random_moments_it_ends_as_an_unbroken_run(scans, unbroken, tmp_path):
     out, rng = tmp_path / "out", random.Random(0)
     command = ["-m", "colornet", "archive", scans, out, "--review", "3"]
@@ -178,12 +173,7 @@ def test_a_killed_worker_costs_no_photo(scans, unbroken, tmp_path):
     while not list(out.rglob("*.png")):
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.01)
-    # The tracker of shared resources is a child too, and no worker.
-    worker = max(
-        children(process.pid),
-        key=lambda pid: int(Path(f"/proc/{pid}/statm").read_text().split()[1]),
-    )
-    os.kill(worker, signal.SIGKILL)
+    os.kill(started_by(process.pid, "spawn_main")[0], signal.SIGKILL)
     assert process.wait(120) == 0
     assert told(out) == told(unbroken) and contents(out) == contents(unbroken)
 
@@ -332,17 +322,15 @@ def test_from_one_bucket_folder_to_another(bucket, scans, unbroken, tmp_path):
 
 def test_ray_gives_the_same_though_a_worker_is_killed(scans, unbroken, tmp_path):
     pytest.importorskip("ray")
-    psutil = pytest.importorskip("psutil")
     out = tmp_path / "out"
     command = ["archive", scans, out, "--engine", "ray", "--workers", "2", "--review", "3"]
     process = start("-m", "colornet", *command)
     while not list(out.rglob("*.png")):
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.01)
-    family = psutil.Process(process.pid).children(recursive=True)
-    workers = [one for one in family if "_Worker" in "".join(one.cmdline())]
-    assert len(workers) == 2, [one.cmdline() for one in family]
-    workers[0].kill()
+    while len(workers := started_by(process.pid, "_Worker")) < 2:
+        assert process.poll() is None, process.communicate()[0]
+    os.kill(workers[0], signal.SIGKILL)
     said = process.communicate()[0]
     assert process.returncode == 0, said
     assert told(out) == told(unbroken) and contents(out) == contents(unbroken)
