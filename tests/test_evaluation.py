@@ -175,6 +175,17 @@ def test_a_network_with_a_distribution_is_run_once_for_all_its_answers(beginner,
                 assert photos[row][metric][i] == pytest.approx(value, abs=1e-3), (row, metric)
 
 
+def test_a_released_network_has_the_figures_of_its_keras_model(truth):
+    # It is run without Keras, as for who colours, by weights of 16 bits with their norms folded in.
+    _, photos = evaluate("colornet", [truth], size=96)
+    _, keras_photos = evaluate(models.load("colornet"), [truth], size=96)
+    assert set(photos) - ROWS - {"names"} == {"model, as by default", "model, vivid"}
+    for row in set(photos) - {"names"}:
+        for metric, values in photos[row].items():
+            bound = dict(psnr=0.05, ssim=1e-3, auc=1e-3).get(metric, 0.05)
+            assert values == pytest.approx(keras_photos[row][metric], abs=bound), (row, metric)
+
+
 # Going on
 
 

@@ -17,7 +17,8 @@ def _length(a, b):
 
 def _hue(a, b):
     hue = np.arctan2(b, a)
-    return np.where(hue < 0, hue + 2 * pi, hue)
+    hue += 2 * pi * (hue < 0).astype(hue.dtype)
+    return hue
 
 
 def _seventh(chroma):

@@ -3,18 +3,20 @@
 import hashlib
 import json
 import os
-import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 from tqdm import tqdm
 
 import colornet
 from colornet.color import gamut
 from colornet.color.lab import luma
-from colornet.errors import PhotoError
+from colornet.errors import PhotoError, say
 from colornet.evaluation import breakdown, skin
 from colornet.evaluation.metrics import (
     DIFFERENCE,
@@ -25,8 +27,10 @@ from colornet.evaluation.metrics import (
     scores,
 )
 from colornet.evaluation.testset import Results, TestSet, left_out, read_test_set
-from colornet.inference.colorizer import Colorizer
+from colornet.inference.colorizer import Colorizer, load
 from colornet.inference.compose import compose
+from colornet.inference.litert import FILE
+from colornet.models.releases import released
 from colornet.storage import AnyPath, read_journal
 
 if TYPE_CHECKING:
@@ -100,11 +104,30 @@ def _digest(*parts):
     return digest.hexdigest()[:32]
 
 
-def _identity(network):
-    """A hash of what a network is and of the code by which its figures come about."""
-    code = [file.read_bytes() for file in sorted(Path(colornet.__file__).parent.rglob("*.py"))]
-    own = [network.to_json(), *(w.tobytes() for w in network.get_weights())] if network else []
-    return _digest(colornet.__version__, *code, *own)
+def _colorizers(model, count):
+    """A colorizer for each of so many threads, and what tells its network from others."""
+    if model is None:
+        return [None] * count, []
+    if isinstance(model, (str, os.PathLike)):
+        if (released(model) / FILE).is_file():  # light enough for each thread to have its own
+            found = [load(model) for _ in range(count)]
+            return found, [found[0].network.sha256]
+        from colornet import models
+
+        model = models.load(model)
+    weights = (one.tobytes() for one in model.get_weights())
+    return [Colorizer(model)] * count, [model.to_json(), *weights]
+
+
+@contextmanager
+def _one_core_each():
+    """Keeps OpenCV, and networks that are loaded here, from starting threads of their own."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 class _Scorer:
@@ -114,16 +137,19 @@ class _Scorer:
     the photo is left out.
     """
 
-    def __init__(self, network, test, results, wanted, journal):
+    def __init__(self, colorizers, network, test, results, wanted, journal):
         self.test, self.wanted = test, wanted
-        self._colorizer = network and Colorizer(network)
+        self._free = SimpleQueue()
+        for colorizer in colorizers:
+            self._free.put(colorizer)
         self._pictures = Results(results, test) if results else None
         self._encode = None
         if "features" in wanted:
             from colornet.evaluation import features  # with Keras, which starts slowly
 
             self._encode = features.encoder()
-        self._identity = _identity(network)
+        code = [file.read_bytes() for file in sorted(Path(colornet.__file__).parent.rglob("*.py"))]
+        self._identity = _digest(colornet.__version__, *code, *network)
         self._known = {record["key"]: record for record in read_journal(journal)} if journal else {}
 
     def __call__(self, i):
@@ -140,7 +166,11 @@ class _Scorer:
         known = self._known.get(key, {})
         if known and all(what in known for what in self.wanted):
             return known, False
-        record = _score(self._colorizer, rgb, test.mean_ab, picture, self.wanted, self._encode)
+        colorizer = self._free.get()
+        try:
+            record = _score(colorizer, rgb, test.mean_ab, picture, self.wanted, self._encode)
+        finally:
+            self._free.put(colorizer)
         if any(np.isinf(of.get("psnr", 0)) for of in record["rows"].values()):
             left_out(name, "a result equals it in every pixel: is it the photo itself?")
             return None
@@ -184,37 +214,42 @@ def evaluate(
         PhotoError: nothing to evaluate on or with, or a missing source.
         ValueError: no such network.
     """
-    if isinstance(model, (str, os.PathLike)):
-        from colornet import models
-
-        model = models.load(model)
-    if journal:
-        Path(journal).parent.mkdir(parents=True, exist_ok=True)
-        open(journal, "a").close()  # to fail at once where it cannot be written
-    test = photos if isinstance(photos, TestSet) else read_test_set(photos, size)
-    score = _Scorer(model, test, results, wanted, journal)
-    records, sources, count = [], [], len(test.names)
-    with open(journal or os.devnull, "a", encoding="utf-8") as log:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            try:
-                found = tqdm(pool.map(score, range(count)), total=count, unit="photo")
-                for source, one in zip(test.sources, found):
-                    if one is None:
-                        continue
-                    records.append(one[0])
-                    sources.append(source)
-                    if one[1]:
-                        log.write(json.dumps(one[0]) + "\n")
-                        log.flush()
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+    with _one_core_each():
+        colorizers, network = _colorizers(model, os.cpu_count())
+        if journal:
+            Path(journal).parent.mkdir(parents=True, exist_ok=True)
+            open(journal, "a").close()  # to fail at once where it cannot be written
+        test = photos if isinstance(photos, TestSet) else read_test_set(photos, size)
+        score = _Scorer(colorizers, network, test, results, wanted, journal)
+        records, sources = _scored(score, len(colorizers), journal)
     if not records:
-        raise PhotoError(f"{results}: none of the {count} photos has a result that can be compared")
-    if len(records) < count:
-        left = f"{count - len(records)} of {count} photos left out of every row, named above"
-        print(f"colornet: {left}", file=sys.stderr)
+        raise PhotoError(
+            f"{results}: none of the {len(test.names)} photos has a result that can be compared"
+        )
+    if left := len(test.names) - len(records):
+        say(f"{left} of {len(test.names)} photos left out of every row, named above")
     return _report(records, sources, test.size, wanted)
+
+
+def _scored(score, threads, journal):
+    """The figures of all photos, and the sources of these; each goes into the journal at once."""
+    records, sources, count = [], [], len(score.test.names)
+    log = open(journal or os.devnull, "a", encoding="utf-8")
+    with log, ThreadPoolExecutor(threads) as pool:
+        try:
+            found = tqdm(pool.map(score, range(count)), total=count, unit="photo")
+            for one, source in zip(found, score.test.sources):
+                if one is None:
+                    continue
+                records.append(one[0])
+                sources.append(source)
+                if one[1]:
+                    log.write(json.dumps(one[0]) + "\n")
+                    log.flush()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return records, sources
 
 
 def _report(records, sources, size, wanted):

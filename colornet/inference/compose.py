@@ -26,10 +26,9 @@ def compose(pixels: np.ndarray, ab: np.ndarray) -> np.ndarray:
     height, width = pixels.shape[:2]
     peak = np.iinfo(pixels.dtype).max
     result = np.empty((height, width, 3), pixels.dtype)
-    # Row weights of the bicubic enlargement, so that a strip knows its neighbours.
-    identity = np.eye(len(ab), dtype=np.float32)
-    rows = cv2.resize(identity, (len(ab), height), interpolation=cv2.INTER_CUBIC)
-    rows = rows.reshape(height, len(ab))
+    # Enlarged in height at once, so that a strip knows its neighbours; then each strip in width.
+    tall = cv2.resize(ab, (ab.shape[1], height), interpolation=cv2.INTER_CUBIC)
+    tall = tall.reshape(height, -1, 2)
     step = max(1, STRIP // width)
     levels = None  # of L, of each level of grey: once instead of for each pixel
     if pixels.ndim == 2:
@@ -38,10 +37,8 @@ def compose(pixels: np.ndarray, ab: np.ndarray) -> np.ndarray:
 
     def paint(top):
         strip = pixels[top : top + step]
-        # Not by @, whose threads wait for each other at full speed where several photos are done.
-        colours = cv2.gemm(rows[top : top + step], ab.reshape(len(ab), -1), 1, None, 0)
-        colours = colours.reshape(len(strip), -1, 2)
-        colours = cv2.resize(colours, (width, len(strip)), interpolation=cv2.INTER_CUBIC)
+        size = width, len(strip)
+        colours = cv2.resize(tall[top : top + step], size, interpolation=cv2.INTER_CUBIC)
         L = gamut.lightness(strip) if levels is None else levels[strip]
         planes = [L, *cv2.split(colours.reshape(len(strip), width, 2))]
         gamut.fit(*planes)

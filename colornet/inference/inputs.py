@@ -51,7 +51,7 @@ def lightness(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     shrinks = height * width <= pixels.shape[0] * pixels.shape[1]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
     small = cv2.resize(pixels, (width, height), interpolation=method)
-    return np.asarray(lab.to_network(lab.rgb_to_lab(_unit(small)))[0])
+    return np.asarray(lab.lightness(_unit(small)))[..., None] / lab.L_SCALE - 1
 
 
 def network_input(network: object, pixels: np.ndarray, hints: Iterable[Hint] = ()) -> np.ndarray:
