@@ -1,6 +1,6 @@
 """What helped and what did not: short runs, one choice changed in each, on the validation split.
 
-    python experiments/ablation.py PREPARED -o saved_models/colornet_lite0
+    python experiments/ablation.py PREPARED -o saved_models/colornet
 
 Every run sees the same 3,000 training photos for three epochs at about 96 pixels. Goes on behind
 the last finished run; a name or more behind the folder does these runs alone. Writes
@@ -68,7 +68,11 @@ VARIANTS = {
     "loss: rebalanced as in CIC": dict(rebalanced=True),
     "first weights: random": dict(initial=None, frozen=()),
     "encoder: all of it trained": dict(frozen=()),
+    "encoder: Lite0": dict(options=dict(encoder="lite0")),
+    "encoder: Lite0, another seed": dict(options=dict(encoder="lite0"), seed=1),
+    "decoder: half as wide again": dict(options=dict(width=144)),
     "no grey or aged photos": dict(age=0.0),
+    "weight decay: none": dict(optimizer="adam"),
     "no hints": dict(hints=False),
     "one size": dict(mixed=False),
     "no random crops": dict(augment=False),
@@ -84,12 +88,13 @@ def _fit(
     rebalanced=False,
     ema=False,
     seed=0,
+    options=None,
     **settings,
 ):
     """One run; returns the network."""
     recipe = models.recipe_of("colornet").but(size=SIZE, batch_size=BATCH, seed=seed, **settings)
     keras.utils.set_random_seed(seed)
-    network = models.build("colornet")
+    network = models.build("colornet", **options or {})
     if recipe.initial:
         begin(network, recipe.initial)
     for layer in network.layers:
@@ -131,7 +136,8 @@ def _gain(network, photos, seen, vividness, hints=0):
         grey = np.concatenate([Lab[..., :1], 0 * Lab[..., 1:]], axis=-1)
         painted = ops.concatenate([Lab[..., :1], ab], axis=-1)
         rgb, without = (
-            np.round(255 * ops.convert_to_numpy(lab.lab_to_rgb(x))) for x in (painted, grey)
+            np.round(255 * ops.convert_to_numpy(lab.lab_to_rgb(x))).astype(np.uint8)
+            for x in (painted, grey)
         )
         gains += [psnr(t, p) - psnr(t, g) for t, p, g in zip(true, rgb, without)]
         colours += [colourfulness(p) for p in rgb]

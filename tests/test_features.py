@@ -6,6 +6,8 @@ from scipy.linalg import sqrtm
 
 from colornet.color import lab
 from colornet.evaluation import features
+from colornet.evaluation.frechet import frechet
+from colornet.evaluation.metrics import Measured
 from colornet.models import efficientnet_lite
 
 
@@ -18,9 +20,9 @@ def test_distance_is_the_formula_of_dowson_and_landau():
     A, B = np.cov(first.T), np.cov(second.T)
     means = np.sum((first.mean(0) - second.mean(0)) ** 2)
     expected = means + np.trace(A + B - 2 * sqrtm(A @ B).real)
-    np.testing.assert_allclose(features.frechet(first, second), expected, rtol=1e-6)
-    assert abs(features.frechet(first, first)) < 1e-9
-    few = features.frechet(first[:5], second[:5])  # fewer photos than features
+    np.testing.assert_allclose(frechet(first, second), expected, rtol=1e-6)
+    assert abs(frechet(first, first)) < 1e-9
+    few = frechet(first[:5], second[:5])  # fewer photos than features
     assert np.isfinite(few) and few > 0
 
 
@@ -29,13 +31,16 @@ def test_grey_photos_lie_farther_off_than_slightly_changed_ones():
     grey = np.stack([np.repeat(lab.luma(photo)[..., None], 3, axis=-1) for photo in photos])
     noise = np.random.default_rng(0).integers(-4, 5, photos.shape)
     near = np.clip(photos + noise, 0, 255).astype(np.uint8)
-    encode = features.encoder()
-    rows = dict(true=photos, grey=grey, near=near)
-    coded = {row: encode(of) for row, of in rows.items()}
-    found = features.distances([{row: coded[row][i] for row in rows} for i in range(len(photos))])
+    seen = features.Features()
+    found = seen.summary(
+        [
+            seen.measure(Measured(true), dict(grey=Measured(dull), near=Measured(like)))
+            for true, dull, like in zip(photos, grey, near)
+        ]
+    )
     assert found["photos"] == 24 and set(found["distance"]) == {"grey", "near"}
     assert found["distance"]["grey"] > 3 * found["distance"]["near"]
-    assert "24 photos (not FID)" in features.table(dict(features=found))
+    assert "(not FID), 24 photos" in seen.table(found)
 
 
 def test_of_a_grey_photo_it_has_the_features_of_the_encoder_of_grey():

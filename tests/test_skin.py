@@ -7,7 +7,6 @@ from skimage import color
 from colornet.data.samples import sample
 from colornet.evaluation import skin
 from colornet.evaluation.metrics import Measured
-from colornet.evaluation.skin import summary
 from colornet.photos import resize
 
 
@@ -32,7 +31,7 @@ def test_no_face_no_skin(name):
     # Wood and a ginger cat have colours of skin.
     photo = resize.square(sample(name), 256)
     assert not skin.find(photo).any()
-    assert skin.measure(Measured(photo), {}) is None
+    assert skin.Skin().measure(Measured(photo), {}) is None
 
 
 @pytest.mark.parametrize(
@@ -50,7 +49,9 @@ def test_errors_are_those_that_were_made():
     grey = np.round(color.lab2rgb(true * [1, 0, 0]) * 255).astype(np.uint8)
     green = painted(true, mask, [-12, 0])
     guesses = dict(same=photo, elsewhere=elsewhere, grey=grey, green=green)
-    found = skin.measure(Measured(photo), {row: Measured(rgb) for row, rgb in guesses.items()})
+    found = skin.Skin().measure(
+        Measured(photo), {row: Measured(rgb) for row, rgb in guesses.items()}
+    )
     rows, chroma = found["rows"], np.hypot(*true[mask].T[1:]).mean()
     assert rows["same"] == pytest.approx(dict(chroma=0, ab=0, hue=0), abs=1e-2)
     assert rows["elsewhere"] == pytest.approx(dict(chroma=0, ab=0, hue=0), abs=0.1)
@@ -61,7 +62,7 @@ def test_errors_are_those_that_were_made():
     turn = np.rad2deg(np.arctan2(b, a - 12) - np.arctan2(b, a))
     assert rows["green"]["hue"] == pytest.approx(abs(turn), abs=2)
     assert rows["green"]["ab"] == pytest.approx(12, abs=0.5)
-    groups = {group["name"]: group for group in summary([found, None, found])}
+    groups = {group["name"]: group for group in skin.Skin().summary([found, None, found])}
     assert set(groups) == {"all", found["kind"]} and groups["all"]["photos"] == 2
     assert groups["all"]["rows"]["green"]["ab"]["mean"] == pytest.approx(rows["green"]["ab"])
-    assert summary([None]) == []
+    assert skin.Skin().summary([None]) == []

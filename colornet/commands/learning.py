@@ -81,12 +81,31 @@ def _evaluate_options(sub):
     sub.add_argument("--by", action="append", default=[], choices=kinds, help=text)
     text = "how far from photos in what a classifier sees, too"
     sub.add_argument("--features", action="store_true", help=text)
+    text = "FID too, by NVIDIA's inception-2015-12-05.pt, see docs/usage.md"
+    sub.add_argument("--fid", metavar="FILE", help=text)
+    sub.add_argument("--lpips", metavar="FILE", help="LPIPS too, by NVIDIA's vgg16.pt, see there")
     text = "score coloured pictures with the photos' names there; no network but with --model"
     sub.add_argument("--results", metavar="FOLDER", help=text)
     text = "write the report there too; interrupted, the next call goes on"
     sub.add_argument("--json", metavar="F", help=text)
     text = "released network, run folder or .keras file; colornet without --results"
     model_option(sub, default=None, help=text)
+
+
+def _wanted(args):
+    """The figures that take longer; what they need starts slowly."""
+    if "skin" in args.by:
+        from colornet.evaluation.skin import Skin
+
+        yield Skin()
+    if args.features:
+        from colornet.evaluation.features import Features
+
+        yield Features()
+    if args.fid or args.lpips:
+        from colornet.evaluation.brought import FID, LPIPS
+
+        yield from (kind(file) for kind, file in ((FID, args.fid), (LPIPS, args.lpips)) if file)
 
 
 @command("evaluate", "Score a network beside grey and other baselines.")(_evaluate_options)
@@ -99,7 +118,7 @@ def _evaluate(args):
 
     model = args.model or (None if args.results else "colornet")
     journal = Path(args.json).with_suffix(".photos.jsonl") if args.json else None
-    wanted = ["skin"] * ("skin" in args.by) + ["features"] * args.features
+    wanted = [*_wanted(args)]
     try:
         test = read_test_set(args.photos, args.size, args.limit)
         report, _ = evaluate(model, test, results=args.results, wanted=wanted, journal=journal)
@@ -109,11 +128,10 @@ def _evaluate(args):
         raise KeyboardInterrupt("nothing is kept without --json F") from None
     print(f"{report['protocol']}\n{report['photos']} photos\n\n{table(report)}")
     for what in dict.fromkeys(args.by):
-        print(f"\n{breakdown.table(report, what)}")
-    if args.features:
-        from colornet.evaluation import features
-
-        print(f"\n{features.table(report)}")
+        if what != "skin":
+            print(f"\n{breakdown.table(report, what)}")
+    for what in wanted:
+        print(f"\n{what.table(report[what.name])}")
     if args.json:
         write_json(args.json, dict(model=model, results=args.results) | report)
 

@@ -1,10 +1,10 @@
-"""Where colours are gained and where lost: the photos of an evaluation by set, vividness, skin."""
+"""Where colours are gained and where lost: the photos of an evaluation by set and vividness."""
 
 import numpy as np
 
 from colornet.data import dataset
 from colornet.evaluation.metrics import interval
-from colornet.evaluation.tables import markdown
+from colornet.evaluation.tables import markdown, signed
 
 WITHOUT = ("true", "grey", "dataset mean ab", "oracle mean ab")  # rows that are no one's answer
 QUARTERS = 4
@@ -48,11 +48,9 @@ def by_colourfulness(rows: dict) -> list[dict]:
     return [_group(f"{true[p[0]]:.0f} to {true[p[-1]]:.0f}", p, rows) for p in parts]
 
 
-def _signed(value):
-    return f"{value['mean']:+.2f} ({value['low']:+.2f} to {value['high']:+.2f})"
-
-
-def _gains(what, groups):
+def table(report: dict, what: str) -> str:
+    """The groups of a report of `evaluation` as Markdown; `what` is set or colourfulness."""
+    groups = report["by"][what]
     answers = list(groups[0]["gain"])
     colours = [row for row in groups[0]["colourfulness"] if row != "model, luma input"]
     head = [f"by {what}", "photos", *(f"{row} over grey [dB]" for row in answers)]
@@ -60,25 +58,6 @@ def _gains(what, groups):
     cells = []
     for group in groups:
         shown = ", ".join(f"{group['colourfulness'][row]:.1f}" for row in colours)
-        gains = map(_signed, group["gain"].values())
+        gains = map(signed, group["gain"].values())
         cells.append([group["name"], str(group["photos"]), *gains, shown])
-    return markdown(head, cells)
-
-
-def _skin(groups):
-    if not groups:
-        return ["By skin: no face was found in these photos."]
-    head = ["by skin", "photos", "row", "hue error [degrees]", "chroma less the true", "ab error"]
-    cells = []
-    for group in groups:
-        for row, of in group["rows"].items():
-            hue = f"{of['hue']['mean']:.1f}" if "hue" in of else ""
-            errors = [hue, _signed(of["chroma"]), f"{of['ab']['mean']:.2f}"]
-            cells.append([group["name"], str(group["photos"]), row, *errors])
-    return markdown(head, cells)
-
-
-def table(report: dict, what: str) -> str:
-    """The groups of a report of `evaluation` as Markdown; `what` is set, colourfulness or skin."""
-    groups = report["by"][what]
-    return "\n".join(_skin(groups) if what == "skin" else _gains(what, groups))
+    return "\n".join(markdown(head, cells))

@@ -17,7 +17,7 @@ import colornet
 from colornet.color import gamut
 from colornet.color.lab import luma
 from colornet.errors import PhotoError, say
-from colornet.evaluation import breakdown, skin
+from colornet.evaluation import breakdown
 from colornet.evaluation.metrics import (
     DIFFERENCE,
     METRICS,
@@ -64,7 +64,7 @@ def _answers(colorizer, true):
     }
 
 
-def _score(colorizer, rgb, mean_ab, picture, wanted, encode):
+def _score(colorizer, rgb, mean_ab, picture, wanted):
     """Every row's figures for one photo, a dict for JSON; `wanted` as in `evaluate`."""
     true = Measured(rgb)
     fields = {
@@ -89,12 +89,7 @@ def _score(colorizer, rgb, mean_ab, picture, wanted, encode):
             if row in rows
         },
     )
-    if "skin" in wanted:
-        record["skin"] = skin.measure(true, guesses)
-    if "features" in wanted:
-        rgbs = {"true": rgb} | {row: guess.rgb for row, guess in guesses.items()}
-        record["features"] = dict(zip(rgbs, encode(np.stack([*rgbs.values()]))))
-    return record
+    return record | {what.name: what.measure(true, guesses) for what in wanted}
 
 
 def _digest(*parts):
@@ -143,13 +138,9 @@ class _Scorer:
         for colorizer in colorizers:
             self._free.put(colorizer)
         self._pictures = Results(results, test) if results else None
-        self._encode = None
-        if "features" in wanted:
-            from colornet.evaluation import features  # with Keras, which starts slowly
-
-            self._encode = features.encoder()
         code = [file.read_bytes() for file in sorted(Path(colornet.__file__).parent.rglob("*.py"))]
-        self._identity = _digest(colornet.__version__, *code, *network)
+        brought = [what.sha256 for what in wanted if hasattr(what, "sha256")]
+        self._identity = _digest(colornet.__version__, *code, *network, *brought)
         self._known = {record["key"]: record for record in read_journal(journal)} if journal else {}
 
     def __call__(self, i):
@@ -164,11 +155,11 @@ class _Scorer:
         seen = [rgb.tobytes(), picture is not None and picture.tobytes()]
         key = _digest(self._identity, test.mean_ab.round(6).tolist(), test.size, *seen)
         known = self._known.get(key, {})
-        if known and all(what in known for what in self.wanted):
+        if known and all(what.name in known for what in self.wanted):
             return known, False
         colorizer = self._free.get()
         try:
-            record = _score(colorizer, rgb, test.mean_ab, picture, self.wanted, self._encode)
+            record = _score(colorizer, rgb, test.mean_ab, picture, self.wanted)
         finally:
             self._free.put(colorizer)
         if any(np.isinf(of.get("psnr", 0)) for of in record["rows"].values()):
@@ -200,14 +191,16 @@ def evaluate(
         photos: a `TestSet`; or what `read_test_set` takes, with `size`.
         results: a folder of coloured pictures, see `Results`. Photos whose picture is missing or
             cannot be read are named on stderr and left out of every row.
-        wanted: what takes longer: some of "skin", see `skin`, and "features", see `features`.
+        wanted: figures that take longer: some of `skin.Skin()`, `features.Features()`, and the
+            `FID` and `LPIPS` of `brought`.
         journal: a file to which each photo's figures go at once. What it holds of the same network,
             photo, picture and code is not done again.
 
     Returns:
         `(report, photos)`: the report as a dict for JSON, with the mean and interval of every
         metric of every row, the paired gain of the model (or else the results) over grey, these
-        under other formulas, and the gains by group, see `breakdown`; and the per-photo values,
+        under other formulas, the gains by group, see `breakdown`, and what was wanted, by its name;
+        and the per-photo values,
         `{row: {metric: [...]}}`, with `names`.
 
     Raises:
@@ -277,12 +270,8 @@ def _report(records, sources, size, wanted):
             set=breakdown.by_set(rows, sources), colourfulness=breakdown.by_colourfulness(rows)
         ),
     )
-    if "skin" in wanted:
-        report["by"]["skin"] = skin.summary([one["skin"] for one in records])
-    if "features" in wanted:
-        from colornet.evaluation import features
-
-        report["features"] = features.distances([one["features"] for one in records])
+    for what in wanted:
+        report[what.name] = what.summary([one[what.name] for one in records])
     return report, rows | dict(names=[one["photo"] for one in records])
 
 

@@ -20,6 +20,7 @@ from skimage import data as bundled
 from skimage.feature import Cascade
 
 from colornet.evaluation.metrics import Measured, interval
+from colornet.evaluation.tables import markdown, signed
 
 MIN_FACE = 32  # pixels of a side
 # Windows that agree on a face. On 416 test photos, looked at one by one, the usual 4 also took
@@ -76,48 +77,65 @@ def kind(Lab: np.ndarray) -> str:
     return "light" if angle > LIGHT else "dark" if angle <= DARK else "tanned"
 
 
-def measure(true: Measured, guesses: dict[str, Measured]) -> dict | None:
-    """A photo's skin under every prediction.
+class Skin:
+    """The errors on skin, as `evaluate` wants them."""
 
-    Args:
-        true: a `metrics.Measured`.
-        guesses: `Measured`s by row.
+    name = "skin"
 
-    Returns:
-        None for a photo without skin; else a dict for JSON: `kind`, and by row `chroma`, the
-        mean chroma less the true one, `ab`, the mean distance of ab, and `hue`, between the mean
-        colours in degrees, where the prediction has one; all in Lab.
-    """
-    mask = find(true.rgb)
-    if not mask.any():
-        return None
-    own = true.lab[mask]
+    def measure(self, true: Measured, guesses: dict[str, Measured]) -> dict | None:
+        """A photo's skin under every prediction.
 
-    def errors(Lab):
-        a, b = Lab.mean(0)[1:].astype(float)
-        true_a, true_b = own.mean(0)[1:].astype(float)
-        found = dict(
-            chroma=float(np.hypot(*Lab.T[1:]).mean() - np.hypot(*own.T[1:]).mean()),
-            ab=float(np.hypot(*(Lab - own).T[1:]).mean()),
-        )
-        if np.hypot(a, b) >= MIN_CHROMA:
-            turn = np.arctan2(b, a) - np.arctan2(true_b, true_a)
-            found["hue"] = float(abs(np.rad2deg(np.angle(np.exp(1j * turn)))))
-        return found
+        Args:
+            true: a `metrics.Measured`.
+            guesses: `Measured`s by row.
 
-    return dict(kind=kind(own), rows={row: errors(g.lab[mask]) for row, g in guesses.items()})
+        Returns:
+            None for a photo without skin; else a dict for JSON: `kind`, and by row `chroma`, the
+            mean chroma less the true one, `ab`, the mean distance of ab, and `hue`, between the
+            mean colours in degrees, where the prediction has one; all in Lab.
+        """
+        mask = find(true.rgb)
+        if not mask.any():
+            return None
+        own = true.lab[mask]
 
+        def errors(Lab):
+            a, b = Lab.mean(0)[1:].astype(float)
+            true_a, true_b = own.mean(0)[1:].astype(float)
+            found = dict(
+                chroma=float(np.hypot(*Lab.T[1:]).mean() - np.hypot(*own.T[1:]).mean()),
+                ab=float(np.hypot(*(Lab - own).T[1:]).mean()),
+            )
+            if np.hypot(a, b) >= MIN_CHROMA:
+                turn = np.arctan2(b, a) - np.arctan2(true_b, true_a)
+                found["hue"] = float(abs(np.rad2deg(np.angle(np.exp(1j * turn)))))
+            return found
 
-def summary(records: list[dict | None]) -> list[dict]:
-    """The mean of what `measure` gave for many photos, by the kind of skin: a list of dicts."""
-    found, groups = [record for record in records if record], []
-    for name in ("all", "light", "tanned", "dark"):
-        own = [one["rows"] for one in found if name in ("all", one["kind"])]
-        if not own:
-            continue
-        rows = {}
-        for row in own[0]:
-            values = {m: [one[row][m] for one in own if m in one[row]] for m in ERRORS}
-            rows[row] = {metric: interval(of) for metric, of in values.items() if of}
-        groups.append(dict(name=name, photos=len(own), rows=rows))
-    return groups
+        return dict(kind=kind(own), rows={row: errors(g.lab[mask]) for row, g in guesses.items()})
+
+    def summary(self, records: list[dict | None]) -> list[dict]:
+        """The mean of what `measure` gave for many photos, by the kind of skin: a list of dicts."""
+        found, groups = [record for record in records if record], []
+        for name in ("all", "light", "tanned", "dark"):
+            own = [one["rows"] for one in found if name in ("all", one["kind"])]
+            if not own:
+                continue
+            rows = {}
+            for row in own[0]:
+                values = {m: [one[row][m] for one in own if m in one[row]] for m in ERRORS}
+                rows[row] = {metric: interval(of) for metric, of in values.items() if of}
+            groups.append(dict(name=name, photos=len(own), rows=rows))
+        return groups
+
+    def table(self, groups: list[dict]) -> str:
+        """A summary as Markdown."""
+        if not groups:
+            return "By skin: no face was found in these photos."
+        head = ["by skin", "photos", "row", "hue error [degrees]", "chroma less the true"]
+        cells = []
+        for group in groups:
+            for row, of in group["rows"].items():
+                hue = f"{of['hue']['mean']:.1f}" if "hue" in of else ""
+                errors = [hue, signed(of["chroma"]), f"{of['ab']['mean']:.2f}"]
+                cells.append([group["name"], str(group["photos"]), row, *errors])
+        return "\n".join(markdown([*head, "ab error"], cells))

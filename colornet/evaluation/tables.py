@@ -9,6 +9,11 @@ def markdown(head: list[str], cells: list[list[str]]) -> list[str]:
     return [lines[0], "|---" * len(head) + "|", *lines[1:]]
 
 
+def signed(value: dict) -> str:
+    """A mean with its sign and interval."""
+    return f"{value['mean']:+.2f} ({value['low']:+.2f} to {value['high']:+.2f})"
+
+
 def table(report: dict) -> str:
     """A report as Markdown: the rows with intervals, the gain over grey, the other formulas."""
     metrics = dict(METRICS)
