@@ -77,7 +77,7 @@ def coloured(colorizer, first, second):
         without_colour(photo.pixels),
         bare.paint().pixels,
         bare.paint(palette=order.steering.palette).pixels,
-        next(order.results(order.answers(colorizer, photo))).pixels,
+        next(order.results(photo, order.answers(colorizer, photo))).pixels,
     ]
     return dict(zip(ROWS, results)), order.found[0]["places"]
 
