@@ -25,11 +25,11 @@ from colornet.photos.read import read_photo
 from colornet.storage import AnyPath
 
 BLOCKS = 64  # of cells, at most; each gives a hint, and another where a second colour is in it
-SURE = 0.5  # least cosine of a hint
+SURE = 0.7  # least cosine of a hint; at 0.5 skin took the light of another place
 AGREE, ALIKE = 0.1, 0.6  # share of places with that cosine at least; else the photos show other
 # things, and no hint is taken. Experiments/reference.py: of photos of other things 8 % at most have
 # it, of one scene or person 12 % and more.
-EVEN = 10  # ab units: a place whose likenesses differ more in colour is not told
+EVEN = 6  # ab units: a place whose likenesses differ more in colour is not told
 OTHER = 15  # ab units from which on it is another colour
 REACH = 0.15  # of each hint, a share of the photo's longer side
 GREY = 0.5  # ab units: a photo of less chroma has no colours to give
