@@ -15,7 +15,7 @@ from colornet.checksums import digest
 from colornet.errors import needs
 from colornet.evaluation.frechet import FeatureDistance
 from colornet.evaluation.metrics import Measured, interval
-from colornet.evaluation.tables import markdown
+from colornet.evaluation.tables import about, markdown
 from colornet.storage import AnyPath
 
 
@@ -97,7 +97,5 @@ class LPIPS(_Brought):
 
     def table(self, found: dict) -> str:
         """A summary as Markdown."""
-        rows = (
-            [r, f"{v['mean']:.3f} ± {(v['high'] - v['low']) / 2:.3f}"] for r, v in found.items()
-        )
-        return "\n".join(markdown(["LPIPS, VGG16", ""], [*rows]))
+        rows = [[row, about(value, 3)] for row, value in found.items()]
+        return "\n".join(markdown(["LPIPS, VGG16", ""], rows))

@@ -29,8 +29,7 @@ from colornet.evaluation.metrics import (
 from colornet.evaluation.testset import Results, TestSet, left_out, read_test_set
 from colornet.inference.colorizer import Colorizer, load
 from colornet.inference.compose import compose
-from colornet.inference.litert import FILE
-from colornet.models.releases import released
+from colornet.inference.litert import LiteRTNetwork
 from colornet.storage import AnyPath, read_journal
 
 if TYPE_CHECKING:
@@ -104,12 +103,10 @@ def _colorizers(model, count):
     if model is None:
         return [None] * count, []
     if isinstance(model, (str, os.PathLike)):
-        if (released(model) / FILE).is_file():  # light enough for each thread to have its own
-            found = [load(model) for _ in range(count)]
-            return found, [found[0].network.sha256]
-        from colornet import models
-
-        model = models.load(model)
+        first = load(model)
+        own = isinstance(first.network, LiteRTNetwork)  # light enough for each thread to have one
+        others = [load(model) if own else first for _ in range(count - 1)]
+        return [first, *others], [first.name, first.network.sha256]
     weights = (one.tobytes() for one in model.get_weights())
     return [Colorizer(model)] * count, [model.to_json(), *weights]
 
@@ -186,8 +183,8 @@ def evaluate(
     `results, own L`, the pictures as they are.
 
     Args:
-        model: a Keras model from L to ab, or what `models.load` takes; None where `results` alone
-            are scored.
+        model: a Keras model from L to ab, or what `colorizer.load` takes, which is run as that
+            runs it; None where `results` alone are scored.
         photos: a `TestSet`; or what `read_test_set` takes, with `size`.
         results: a folder of coloured pictures, see `Results`. Photos whose picture is missing or
             cannot be read are named on stderr and left out of every row.

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from colornet import models
 from colornet.data import dataset
 from colornet.evaluation.metrics import METRICS, Measured, colourfulness, interval, scores
-from colornet.evaluation.tables import markdown
+from colornet.evaluation.tables import about, markdown, signed
 from colornet.evaluation.testset import read_test_set
 from colornet.inference.colorizer import Colorizer
 from colornet.inference.compose import compose
@@ -157,10 +157,9 @@ def table(results: dict) -> str:
                 yield ""
                 continue
             digits = 3 if metric in ("ssim", "auc") else 2
-            of = interval(scores[metric])
-            yield f"{of['mean']:.{digits}f} ± {(of['high'] - of['low']) / 2:.{digits}f}"
+            yield about(interval(scores[metric]), digits)
         gain = interval(np.subtract(scores["psnr"], grey["psnr"])) if "psnr" in scores else None
-        yield f"{gain['mean']:+.2f} ({gain['low']:+.2f} to {gain['high']:+.2f})" if gain else ""
+        yield signed(gain) if gain else ""
 
     head = ["", "parameters", "training, CPU s", "ms a photo"]
     head += [f"{m} [{unit}]" if unit else m for m, unit in METRICS.items()] + ["over grey [dB]"]

@@ -9,6 +9,12 @@ def markdown(head: list[str], cells: list[list[str]]) -> list[str]:
     return [lines[0], "|---" * len(head) + "|", *lines[1:]]
 
 
+def about(value: dict, digits: int, sign: str = "") -> str:
+    """A mean and half of its interval."""
+    half = (value["high"] - value["low"]) / 2
+    return f"{value['mean']:{sign}.{digits}f} ± {half:.{digits}f}"
+
+
 def signed(value: dict) -> str:
     """A mean with its sign and interval."""
     return f"{value['mean']:+.2f} ({value['low']:+.2f} to {value['high']:+.2f})"
@@ -25,8 +31,7 @@ def table(report: dict) -> str:
     def cell(metric, value, sign=""):
         digits = 3 if metric in ("ssim", "auc") else 2
         sign = "+" if metric == DIFFERENCE else sign
-        mean, half = value["mean"], (value["high"] - value["low"]) / 2
-        return f"{mean:{sign}.{digits}f} ± {half:.{digits}f}"
+        return about(value, digits, sign)
 
     def cells(of, sign=""):
         return " | ".join(cell(m, of[m], sign) if m in of else "" for m in metrics)
