@@ -43,6 +43,16 @@ class VGG(torch.nn.Module):
         return self.seen(x / 255).flatten(1)
 
 
+class Other(torch.nn.Module):
+    def forward(self, x, return_features: bool = False):
+        return x.float().flatten(1)[:, :4096]
+
+
+class Pair(torch.nn.Module):
+    def forward(self, x, return_features: bool = False):
+        return x, x
+
+
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     torch.manual_seed(0)
@@ -132,6 +142,16 @@ def test_what_is_no_such_network_is_refused_in_a_line(files, name, said, capsys)
     assert main(["evaluate", str(files), "--lpips", str(files / name)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"colornet: {files / name}: ") and said in line
+
+
+def test_the_other_network_is_no_inception(tmp_path):
+    # NVIDIA's vgg16.pt takes what Inception is asked for too, and gives 4,096 numbers.
+    torch.jit.script(Other()).save(str(tmp_path / "vgg16.pt"))
+    with pytest.raises(ValueError, match=r"is not inception-2015-12-05.pt \(of a photo .* 4096"):
+        FID(tmp_path / "vgg16.pt")
+    torch.jit.script(Pair()).save(str(tmp_path / "pair.pt"))
+    with pytest.raises(ValueError, match="pair.pt: is not inception"):
+        FID(tmp_path / "pair.pt")
 
 
 def test_without_pytorch_the_remedy_is_told(files, monkeypatch):

@@ -31,6 +31,7 @@ class _Brought:
     """
 
     name = known_as = ""
+    width = 0  # numbers to a photo; 0: as many as there are
     asked: dict = {}  # of the network, beside the photos
 
     def __init__(self, file: AnyPath):
@@ -43,8 +44,10 @@ class _Brought:
         self.sha256 = digest(file)
         try:
             self._network = torch.jit.load(str(file), map_location="cpu").eval()
-            self._run(np.zeros((1, 64, 64, 3), np.uint8))
-        except RuntimeError as error:
+            shape = tuple(self._run(np.zeros((1, 64, 64, 3), np.uint8)).shape)
+            if len(shape) != 2 or self.width not in (0, shape[1]):
+                raise RuntimeError(f"of a photo it gives {shape}")
+        except (RuntimeError, AttributeError) as error:  # AttributeError: of what is no tensor
             last = str(error).strip().split("\n")[-1][:100]
             raise ValueError(f"{file}: is not {self.known_as} ({last})") from None
 
