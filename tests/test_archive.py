@@ -19,6 +19,7 @@ pytest.importorskip("pebble")
 bagit = pytest.importorskip("bagit")
 
 from colornet.__main__ import main
+from colornet.archive import processes
 from colornet.archive.archive import LEDGER, ArchiveOrder, colorize_archive
 from colornet.archive.ledger import Ledger
 from colornet.archive.places import Place
@@ -27,6 +28,7 @@ from colornet.data.samples import sample
 from colornet.errors import PhotoError
 from colornet.inference.colorizer import load
 from colornet.photos.read import read_photo
+from colornet.storage import atomic
 
 pytestmark = pytest.mark.usefixtures("one_moment")
 NUMBER = 18  # photos in a folder that is killed
@@ -179,20 +181,23 @@ def test_a_killed_worker_costs_no_photo(scans, unbroken, tmp_path):
 
 
 def test_a_photo_that_kills_its_worker_fails_alone(scans, tmp_path, monkeypatch):
-    from colornet.archive import processes
-
     monkeypatch.setattr(processes, "_do", kill_at)
     task, order = Task(str(scans), str(tmp_path / "out")), ArchiveOrder(review=0, workers=1)
     assert colorize_archive(task, order) == {"done": NUMBER - 1, "failed": 1}
     ledger = Ledger(tmp_path / "out" / LEDGER, task.job())
     (failed,) = ledger.records("failed")
     assert failed["name"] == "1/scan 004.png" and "its process died" in failed["told"]["error"]
+    assert not list(tmp_path.rglob(".tmp*"))  # nor what it had begun to write
 
 
 def kill_at(files):
-    """As `processes._do`, but one photo kills the process."""
-    if any("scan 004" in name for name, _ in files):
-        os.kill(os.getpid(), signal.SIGKILL)
+    """As `processes._do`, but one photo kills the process while its result is written."""
+    for name, target in files:
+        if "scan 004" in name:
+            out = Place(processes._task.out)
+            with out.writing(target) as path, atomic(path) as temporary:
+                temporary.write_bytes(b"half")
+                os.kill(os.getpid(), signal.SIGKILL)
     return [dict(name=name, state="done", told={}) for name, _ in files]
 
 

@@ -1,9 +1,9 @@
 """A whole archive: found, coloured, told of, and begun again where it was left."""
 
-import contextlib
 import json
 import os
 from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -68,7 +68,7 @@ def _inside(inner, outer):
     return bool(inner and outer) and outer.resolve() in (inner.resolve(), *inner.resolve().parents)
 
 
-@contextlib.contextmanager
+@contextmanager
 def _bag(out):
     """The folder of a bag's payload; at the end of the block the bag is whole."""
     (out / "data").mkdir(parents=True, exist_ok=True)
@@ -111,15 +111,18 @@ def colorize_archive(task: Task, order: ArchiveOrder = ArchiveOrder()) -> dict:
     if source.exists("bagit.txt"):
         source = source.under("data")
     task = replace(task, source=source.url, out=out.url)
-    engine = _engine(order.engine)
+    engine, workers = _engine(order.engine), order.workers or os.cpu_count()
     ledger = Ledger(order.ledger or path, task.job())
-    if home and ledger.counts():  # of an earlier run, perhaps one that was killed
-        sweep(home)
-    with _bag(home) if order.bag else contextlib.nullcontext():
+    with _bag(home) if order.bag else nullcontext():
         ledger.add(_found(source), lambda: out.names() if out.exists() else ())
         if order.retry:
             ledger.retry()
-        _work(ledger, engine(task, ledger.waiting(), order.workers or os.cpu_count()))
+        try:
+            with closing(engine(task, ledger.waiting(), workers)) as records:
+                _work(ledger, records)
+        finally:
+            if home:
+                sweep(home)  # a killed worker, or a killed run before, leaves what it had begun
         if order.review and home:
             write_review(home / REVIEW, ledger, task, order.review)
     if order.record:
