@@ -4,6 +4,7 @@ import io
 import shutil
 import zipfile
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -239,6 +240,9 @@ def test_what_waits_can_be_cancelled(visit, grey_photos):
     settled(page)
 
 
+SPECKED, SPECK = 12, (40, 30)  # a frame with a white speck, and its place
+
+
 def test_a_film(visit, tmp_path):
     av = pytest.importorskip("av")
     film = tmp_path / "walk.mp4"
@@ -247,7 +251,10 @@ def test_a_film(visit, tmp_path):
         stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
         cup = np.dstack([luma(samples.sample("coffee"))[:240, :320]] * 3)
         for i in range(24):
-            target.mux(stream.encode(av.VideoFrame.from_ndarray(np.roll(cup, i, 1), "rgb24")))
+            frame = np.roll(cup, i, 1)
+            if i == SPECKED:
+                cv2.circle(frame, SPECK, 4, (255, 255, 255), -1)
+            target.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
         target.mux(stream.encode())
     page = visit()
     page.set_input_files("#file", film)
@@ -257,11 +264,25 @@ def test_a_film(visit, tmp_path):
     expect(page.locator("#save")).to_have_text("Colour this film")
     page.click("#save")
     expect(page.locator("#save")).to_have_text("Save film")
+    frames = film_frames(page)
+    assert len(frames) == 24 and chroma(frames[5]) > 3
+    assert frames[SPECKED][SPECK[::-1]].min() > 200
+    page.get_by_role("switch", name="Repair").check()
+    expect(page.locator("#save")).to_have_text("Colour this film")  # not as it was wished before
+    expect(page.locator("#banner")).to_contain_text("Specks")
+    page.click("#save")
+    expect(page.locator("#save")).to_have_text("Save film")
+    assert film_frames(page)[SPECKED][SPECK[::-1]].min() < 150
+    page.get_by_role("switch", name="Repair").uncheck()
+    expect(page.locator("#save")).to_have_text("Colour this film")
+
+
+def film_frames(page):
+    """The frames of the film that the page saves."""
     name, data = saved(page)
     assert name == "walk-coloured.mp4"
-    with av.open(io.BytesIO(data)) as coloured:
-        frames = [frame.to_ndarray(format="rgb24") for frame in coloured.decode(video=0)]
-    assert len(frames) == 24 and chroma(frames[5]) > 3
+    with pytest.importorskip("av").open(io.BytesIO(data)) as coloured:
+        return [frame.to_ndarray(format="rgb24") for frame in coloured.decode(video=0)]
 
 
 def test_an_answer_that_is_overtaken_is_let_go(visit, grey_photos):

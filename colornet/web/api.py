@@ -158,7 +158,7 @@ async def video(of: Of, photo: Photo, settings: Annotated[Json[FilmForm], Wanted
     await of.ask(films.check_film, [photo])
     folder = Path(tempfile.mkdtemp(dir=of.desk.folder))
     file = shutil.move(of.folder / "upload0", folder / "film")
-    return dict(id=jobs.begin(file, file_name(photo), settings.vividness).id)
+    return dict(id=jobs.begin(file, file_name(photo), settings).id)
 
 
 def _job(key: str, request: Request):

@@ -41,15 +41,16 @@ def check_film(colorizer, file):
         )
 
 
-def colour_film(colorizer, file, vividness):
+def colour_film(colorizer, file, settings):
     """Colours a film into coloured.mp4 beside it; tells how many frames of how many are done."""
+    vividness = settings.vividness if colorizer.has_bins else None
 
     def watch(frames, total):
         for number, frame in enumerate(frames):
             tell((number, total))
             yield frame
 
-    order = FilmOrder(vividness if colorizer.has_bins else None, watch=watch)
+    order = FilmOrder(vividness, repair=settings.repair, watch=watch)
     colorize_video(colorizer, file, file.with_name(COLOURED), order)
 
 
@@ -97,20 +98,20 @@ class Films:
         """The job of an id, or None."""
         return self._jobs.get(key)
 
-    def begin(self, file, name, vividness):
-        """A new `Job`."""
+    def begin(self, file, name, settings):
+        """A new `Job`, by a `FilmForm`."""
         job = Job(file, name)
         self._jobs[job.id] = job
-        job.task = asyncio.create_task(self._work(job, vividness))
+        job.task = asyncio.create_task(self._work(job, settings))
         self._leave(job, ALONE)
         return job
 
-    async def _work(self, job, vividness):
+    async def _work(self, job, settings):
         worker = None
         try:
             async with self._turn, asyncio.timeout(120 * WORK_MINUTES):
                 worker = Worker(self._model)
-                arguments = job.file, vividness
+                arguments = job.file, settings
                 await asyncio.to_thread(worker.ask, colour_film, arguments, told=job.tell)
             job.done, job.ready = job.total, True
         except ValueError as error:

@@ -66,3 +66,4 @@ class AlikeForm(Hinted):
 
 class FilmForm(Form):
     vividness: Share = VIVIDNESS
+    repair: bool = Field(False, description="specks that stand in one frame alone are taken away")

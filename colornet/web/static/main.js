@@ -3,7 +3,7 @@
 import { Album, paint } from "./album.js";
 import { rgbToLab } from "./color.js";
 import { Correction } from "./correct.js";
-import { Films, isFilm } from "./films.js";
+import { Films, isFilm, made } from "./films.js";
 import { Mending } from "./mending.js";
 import { banner, get, say, show, trying } from "./messages.js";
 import { download, Saving } from "./saving.js";
@@ -52,7 +52,7 @@ function refresh() {
   get("like").setAttribute("aria-pressed", !!now().reference);
   get("like").lastChild.textContent = now().reference ? fill(words.likeNow, now().reference) : words.like;
   get("save").disabled = film ? state === "working" : !ready;
-  get("save").lastChild.textContent = film ? (item.result ? words.saveFilm : words.makeFilm) : words.save;
+  get("save").lastChild.textContent = film ? (made(item) ? words.saveFilm : words.makeFilm) : words.save;
   get("said").textContent = `${item.picture?.said ?? ""} ${mending.said}`;
   correction.refresh();
   mending.refresh();
@@ -140,7 +140,8 @@ function wish(change) {
   guessing = false;
   item.history.push(change);
   keep(item);
-  album.ask(item);
+  if (item.film) refresh();
+  else album.ask(item);
 }
 
 function step(way) {
@@ -193,7 +194,7 @@ async function colourFilm() {
 }
 
 async function save() {
-  if (item.film) return item.result ? download(saving.name(item.file, "-coloured", ".mp4"), item.result) : colourFilm();
+  if (item.film) return made(item) ? download(saving.name(item.file, "-coloured", ".mp4"), made(item)) : colourFilm();
   get("save").disabled = true;
   say(words.saving);
   const name = await trying(() => saving.one(item));

@@ -1,4 +1,4 @@
-/** Repair before colouring: a switch, and a brush for what is marked. The mask is a wish like others. */
+/** Repair before colouring: a switch, and in photos a brush for what is marked. The mask is a wish like others. */
 
 import { get, say, trying } from "./messages.js";
 import { fill, words } from "./words.js";
@@ -39,9 +39,9 @@ export class Mending {
 
   /** Brings switch, brushes and the red up to date. */
   refresh() {
-    const mask = this.mask;
-    this.box.checked = !!mask || this.finding === this.desk.item();
-    this.box.disabled = !this.desk.item()?.answer || !!this.finding;
+    const mask = this.mask, item = this.desk.item();
+    this.box.checked = !!mask || this.finding === item || !!item?.history.now.dust;
+    this.box.disabled = item?.film ? item.state === "working" : !item?.answer || !!this.finding;
     get("brushes").hidden = !mask;
     if (!mask && this.brush) this.brush = null;
     for (const brush of ["paint", "erase"]) get(brush).setAttribute("aria-pressed", this.brush === brush);
@@ -53,6 +53,7 @@ export class Mending {
   /** Looks for damage, or leaves the photo as it is. */
   async turn(wanted) {
     const item = this.desk.item();
+    if (item.film) return this.desk.wish({ dust: wanted });
     if (!wanted) return this.desk.wish({ mask: null });
     this.finding = item;
     say(words.finding);
@@ -64,6 +65,7 @@ export class Mending {
 
   /** What is to be done now, or null. */
   get hint() {
+    if (this.desk.item().history.now.dust) return words.dust;
     if (this.brush) return words[this.brush === "paint" ? "painting" : "erasing"];
     return this.mask && this.share === 0 ? words.noDamage : null;
   }
