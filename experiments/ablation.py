@@ -21,7 +21,7 @@ from colornet.color import bins, lab
 from colornet.color.hints import SIDE, reveal
 from colornet.color.lab import luma
 from colornet.data import dataset
-from colornet.data.augment import aged
+from colornet.data.augment import aged, augmented
 from colornet.data.batches import PhotoBatches
 from colornet.evaluation.metrics import colourfulness, psnr
 from colornet.inference.steering import colour
@@ -58,6 +58,11 @@ def _none(error):
     return 0 * ops.mean(error, axis=(1, 2, 3))
 
 
+class _WideCrops(PhotoBatches):
+    def _fit(self, pixels, size, rng):
+        return augmented(pixels, size, rng, smallest=0.3)
+
+
 # Each departs from the recipe of models/colornet.py in one thing.
 VARIANTS = {
     "the recipe": dict(),
@@ -76,6 +81,9 @@ VARIANTS = {
     "no hints": dict(hints=False),
     "one size": dict(mixed=False),
     "no random crops": dict(augment=False),
+    "random crops: of 30 % and more": dict(batches=_WideCrops),
+    "no attention between places": dict(without=("context",)),
+    "no attention to hints": dict(without=("spread",)),
     "Adam, constant 1e-3": dict(optimizer="adam", schedule="constant"),
     "EMA of the weights": dict(ema=True),
 }
@@ -89,6 +97,8 @@ def _fit(
     ema=False,
     seed=0,
     options=None,
+    without=(),
+    batches=PhotoBatches,
     **settings,
 ):
     """One run; returns the network."""
@@ -99,6 +109,9 @@ def _fit(
         begin(network, recipe.initial)
     for layer in network.layers:
         layer.trainable = not layer.name.startswith(recipe.frozen)
+    for layer in map(network.get_layer, without):  # what it adds is nought and stays so
+        layer.set_weights([0 * weight for weight in layer.get_weights()])
+        layer.trainable = False
     files = dataset.split_files(folder, "train")[:PHOTOS]
     prior = count_prior(files)
     network.get_layer("mean").prior.assign(prior)
@@ -108,7 +121,7 @@ def _fit(
     optimizer = kinds[recipe.optimizer](recipe.learning_rate, use_ema=ema)
     jax = keras.backend.backend() == "jax"
     trained.compile(optimizer, _terms(mean, edges, weights), jit_compile=jax)
-    batches = PhotoBatches(files, recipe, shuffle=True)
+    batches = batches(files, recipe, shuffle=True)
     callbacks = []
     if recipe.schedule == "cosine":
         callbacks = [Cosine(recipe.learning_rate, 0, EPOCHS, len(batches))]

@@ -20,16 +20,16 @@ from colornet.color.lab import luma
 from colornet.data import dataset
 from colornet.data.augment import aged
 from colornet.data.wear import KINDS, VEILS, VISIBLE, worn
-from colornet.inference.damage import DamageFinder
+from colornet.inference.damage import THRESHOLDS, DamageFinder, linked
 from colornet.inference.mending import mend
 from colornet.models.releases import RELEASED
 from colornet.storage import atomic, write_json
 
 SHARES = dict(mild=0.0001, strong=0.0003)  # of undamaged validation photos, at most marked
-LEVELS = np.concatenate([np.arange(0.3, 0.9, 0.05), np.arange(0.9, 0.99, 0.01)])
-LEVELS = np.round(np.concatenate([LEVELS, np.arange(0.99, 0.9995, 0.001)]), 3)
+LEVELS = np.round(1 - np.geomspace(0.1, 0.00001, 61), 6)
 LOST = [kind for kind in KINDS if kind not in VEILS]
 SEVERAL = "several kinds"
+MORE = 5  # times as many photos choose the thresholds: most have no mark, a few have many
 FEWER = 15  # one photo in so many is mended of each kind by itself, and every one of several
 NEAR = np.ones((3, 3), np.uint8)  # a pixel's neighbours, which tolerance lets count
 
@@ -127,16 +127,28 @@ def mended_table(rows):
 
 
 def choose(finder, folder, count):
-    """The lowest thresholds that mark little enough of undamaged validation photos."""
-    shares = np.zeros(len(LEVELS))
+    """Thresholds of which the first is the lowest that marks little enough of undamaged photos."""
+    count *= MORE
+    shares = {strength: np.zeros(len(LEVELS)) for strength in SHARES}
     for grey in tqdm(photos(folder, "validation", count), "validation", count, unit="photo"):
-        probability = finder.find(grey)
-        shares += [(probability >= level).mean() / count for level in LEVELS]
+        found = finder.find(grey)
+        for strength, share in shares.items():
+            likely = found >= THRESHOLDS[strength][1]
+            share += [linked(likely & (found >= level), likely).mean() / count for level in LEVELS]
     chosen = {}
     for strength, most in SHARES.items():
-        low = [float(level) for level, share in zip(LEVELS, shares) if share <= most]
-        chosen[strength] = low[0] if low else float(LEVELS[-1])
+        few = np.flatnonzero(shares[strength] <= most)
+        sure = float(LEVELS[few[0] if few.size else -1])
+        chosen[strength] = sure, THRESHOLDS[strength][1]
     return chosen
+
+
+def marks(finder, grey, thresholds):
+    """What counts as damaged by each strength's thresholds."""
+    found = finder.find(grey)
+    return {
+        name: linked(found >= sure, found >= likely) for name, (sure, likely) in thresholds.items()
+    }
 
 
 def measure(finder, folder, count, thresholds):
@@ -145,13 +157,12 @@ def measure(finder, folder, count, thresholds):
     sums = {(strength, kind): np.zeros(5) for strength in thresholds for kind in kinds}
     whole, pixels, scores = dict.fromkeys(thresholds, 0), 0, {kind: [] for kind in [*LOST, SEVERAL]}
     for i, grey in enumerate(tqdm(photos(folder, "test", count), "test", count, unit="photo")):
-        probability, pixels = finder.find(grey), pixels + grey.size
-        for strength, threshold in thresholds.items():
-            whole[strength] += int((probability >= threshold).sum())
+        pixels += grey.size
+        for strength, mask in marks(finder, grey, thresholds).items():
+            whole[strength] += int(mask.sum())
         for kind in kinds:
             worse, lost = damaged(grey, i, kind)
-            probability = finder.find(worse)
-            found = {strength: probability >= at for strength, at in thresholds.items()}
+            found = marks(finder, worse, thresholds)
             for strength, mask in found.items():
                 sums[strength, kind] += counts(mask, lost)
             if kind == SEVERAL or kind in LOST and i % FEWER == 0:
@@ -159,7 +170,7 @@ def measure(finder, folder, count, thresholds):
     strengths = {}
     for strength in thresholds:
         strengths[strength] = dict(
-            threshold=thresholds[strength], undamaged=whole[strength] / pixels
+            thresholds=thresholds[strength], undamaged=whole[strength] / pixels
         )
         for kind in kinds:
             marked, lost = sums[strength, kind][3:] / pixels
@@ -179,7 +190,8 @@ def table(report):
     for strength in report["strengths"]:
         found = report["strengths"][strength]
         lines += [
-            f"**{strength}**: probability from {found['threshold']:g} on; of undamaged photos "
+            f"**{strength}**: a pixel of a probability from {found['thresholds'][0]:g} on, and "
+            f"what hangs together with it from {found['thresholds'][1]:g} on; of undamaged photos "
             f"{found['undamaged']:.3%} of the pixels are marked.",
             "",
             "| damage | of the pixels | precision | recall | F1 | precision, 1 px | recall, 1 px "
@@ -207,7 +219,8 @@ def text(report):
         f"lost where damage covers it, or changed it by more than "
         f"{VISIBLE * 255:.0f} of 255 levels. "
         f"*1 px*: a mark beside a lost pixel counts as right, a lost pixel beside a mark as found. "
-        f"The thresholds were chosen on {report['photos']} validation photos.\n\n{table(report)}\n"
+        f"The thresholds were chosen on {MORE * report['photos']:,} validation photos.\n\n"
+        f"{table(report)}\n"
         f"What mending makes of them: PSNR and SSIM (Gaussian 11) of the lost pixels alone, "
         f"mean over the photos; *mend* is `colornet/inference/mending.py`.\n\n"
         f"{mended_table(report['mended'])}\n"

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from conftest import crops
+from skimage.filters import apply_hysteresis_threshold
 
 from colornet import models
 from colornet.__main__ import main
@@ -15,7 +16,7 @@ from colornet.data.damaged import DamagedBatches
 from colornet.data.samples import TILED, sample
 from colornet.data.wear import KINDS, VEILS, VISIBLE, worn
 from colornet.inference import damage
-from colornet.inference.damage import THRESHOLDS, DamageFinder, network_L
+from colornet.inference.damage import THRESHOLDS, DamageFinder, linked, network_L
 from colornet.models.releases import RELEASED
 from colornet.training.train import train
 
@@ -171,14 +172,14 @@ def test_it_is_no_network_of_the_leaderboard():
 
 def test_released_file_says_what_keras_says(finder):
     network = models.load("damage")
-    for side in (64, 160):
+    for side in (64, 96):  # larger photos are looked at from afar too
         grey = worn(greys(1, side)[0], np.random.default_rng(0))[0]
         logits = np.asarray(network(network_L(grey)[None, ..., None]))[0, ..., 0]
         found, wanted = finder.find(grey), 1 / (1 + np.exp(-logits))
         # Its weights are rounded to float16 once more, after normalisation was folded into them.
         difference = np.abs(found - wanted)
         assert difference.mean() < 2e-3 and difference.max() < 0.1
-        for threshold in THRESHOLDS.values():
+        for threshold in sum(THRESHOLDS.values(), ()):
             assert ((found >= threshold) != (wanted >= threshold)).mean() < 1e-3
 
 
@@ -186,7 +187,7 @@ def test_released_network_finds_made_scratches(finder):
     found = lost = marked = 0
     for seed, grey in enumerate(greys(8, 192)):
         after, mask, _ = worn(grey, np.random.default_rng(seed), ("scratch",))
-        mine = finder.find(after) >= THRESHOLDS["strong"]
+        mine = finder.mark(after, "strong")
         near = cv2.dilate(mine.astype(np.uint8), np.ones((3, 3))) > 0
         found, lost, marked = found + (near & mask).sum(), lost + mask.sum(), marked + mine.sum()
     assert found > 0.15 * lost and marked < lost
@@ -194,13 +195,14 @@ def test_released_network_finds_made_scratches(finder):
 
 @pytest.mark.parametrize("strength", THRESHOLDS)
 def test_released_network_leaves_whole_photos_alone(finder, strength):
-    marked = [(finder.find(sample(name)) >= THRESHOLDS[strength]).mean() for name in TILED]
+    marked = [finder.mark(sample(name), strength).mean() for name in TILED]
     assert np.mean(marked) < 0.005
 
 
 def test_thresholds_are_those_that_the_experiment_chose():
     report = json.loads((RELEASED / "damage" / "damage.json").read_text())
-    assert {name: one["threshold"] for name, one in report["strengths"].items()} == THRESHOLDS
+    chosen = {name: tuple(one["thresholds"]) for name, one in report["strengths"].items()}
+    assert chosen == THRESHOLDS
     undamaged = {name: one["undamaged"] for name, one in report["strengths"].items()}
     assert undamaged["mild"] < 0.0005 and undamaged["strong"] < 0.001
     assert report["sha256"] == DamageFinder.load().sha256
@@ -215,8 +217,31 @@ def test_any_size_is_answered(finder, shape):
 
 def test_tiles_do_not_show(finder, monkeypatch):
     grey = worn(lab.luma(sample("coffee"))[:256, :384], np.random.default_rng(3))[0]
-    whole = finder.find(grey)
+    whole = finder.mark(grey, "strong")
     monkeypatch.setattr(damage, "TILE", 224)
-    tiled = finder.find(grey)
-    marks = [one >= THRESHOLDS["strong"] for one in (whole, tiled)]
+    marks = whole, finder.mark(grey, "strong")
     assert marks[0].any() and (marks[0] != marks[1]).mean() < 0.002
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_hangs_together_is_what_scikit_image_says(seed):
+    found = cv2.GaussianBlur(np.random.default_rng(seed).random((60, 90)), (0, 0), 2)
+    likely, sure = np.quantile(found, (0.8, 0.97))
+    wanted = apply_hysteresis_threshold(found, likely, sure)
+    mine = linked(found >= sure, found >= likely)
+    assert np.array_equal(mine, wanted) and 0 < mine.sum() < (found >= likely).sum()
+
+
+@pytest.mark.parametrize("kind", ["stain", "tear"])
+def test_what_is_large_is_found_from_afar(finder, monkeypatch, kind):
+    scans = []
+    for seed, grey in enumerate(greys(16, 256)):
+        after, mask, _ = worn(grey, np.random.default_rng(seed), (kind,))
+        scans.append((after, mask))
+
+    def found():
+        return sum((finder.mark(after, "strong") & mask).sum() for after, mask in scans)
+
+    afar = found()
+    monkeypatch.setattr(damage, "SMALLEST", 10_000)
+    assert afar > 1.2 * found()

@@ -14,9 +14,11 @@ DYED = 0.5  # share of training photos with hints in which something has another
 ALIKE, L_WEIGHT = 10, 0.3  # Lab units: what looks alike; of how much account L is in that
 
 
-def augmented(pixels: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-    """A random square of 60 to 100 % of the photo's side, mirrored half of the time."""
-    side = int(pixels.shape[0] * rng.uniform(0.6, 1))
+def augmented(
+    pixels: np.ndarray, size: int, rng: np.random.Generator, smallest: float = 0.6
+) -> np.ndarray:
+    """A random square of at least so much of the photo's side, mirrored half of the time."""
+    side = int(pixels.shape[0] * rng.uniform(smallest, 1))
     top, left = rng.integers(0, pixels.shape[0] - side + 1, 2)
     pixels = square(pixels[top : top + side, left : left + side], size)
     return pixels[:, ::-1] if rng.random() < 0.5 else pixels

@@ -13,9 +13,12 @@ from colornet.inference.litert import FILE, runner
 from colornet.models.releases import released
 from colornet.storage import AnyPath
 
-# Probabilities from which on a pixel counts as damaged; `experiments/damage.py` chooses them.
-THRESHOLDS = dict(mild=0.998, strong=0.991)
+# What hangs together counts as damaged where all of it is probable from the second on, and one
+# pixel of it from the first on, which `experiments/damage.py` chooses.
+THRESHOLDS = dict(mild=(0.999966, 0.95), strong=(0.999785, 0.9))
 TILE, MARGIN = 1024, 64  # px: what the network sees at once; of it, what lies too near its rim
+SMALLEST = 64  # px: no side of a photo is halved below it
+DOUBT = 20  # by which the odds are divided of what a halved photo shows
 
 
 def _spans(length: int) -> Iterator[tuple[slice, slice, slice]]:
@@ -29,6 +32,27 @@ def _spans(length: int) -> Iterator[tuple[slice, slice, slice]]:
         start = first + MARGIN if first else 0
         end = last if last == length else last - MARGIN
         yield slice(first, last), slice(start, end), slice(start - first, end - first)
+
+
+def linked(sure: np.ndarray, likely: np.ndarray) -> np.ndarray:
+    """The parts of `likely` that hold a pixel of `sure`, their sides touching.
+
+    Canny 1986 (A Computational Approach to Edge Detection, IEEE PAMI 8), section VIII: hysteresis.
+    All are bool `(H, W)`.
+    """
+    parts = cv2.connectedComponents((sure | likely).view(np.uint8), connectivity=4)[1]
+    kept = np.zeros(parts.max() + 1, bool)
+    kept[parts[sure]] = True
+    return kept[parts]
+
+
+def _doubled(found, rows, columns):
+    """What was found in the halved photo, with a margin of a pixel, for a part of the photo."""
+    near = found[
+        rows.start // 2 : -(-rows.stop // 2) + 2, columns.start // 2 : -(-columns.stop // 2) + 2
+    ]
+    twice = cv2.resize(near, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
+    return twice[2 : 2 + rows.stop - rows.start, 2 : 2 + columns.stop - columns.start]
 
 
 def network_L(pixels: np.ndarray) -> np.ndarray:
@@ -71,7 +95,8 @@ class DamageFinder:
     def find(self, pixels: np.ndarray) -> np.ndarray:
         """How probably each pixel is damaged.
 
-        The photo is seen at its own size, in tiles that overlap, so that memory stays bounded.
+        The photo is seen at its own size, in tiles that overlap, so that memory stays bounded; then
+        halved, and again, since a large stain or tear shows from afar alone.
 
         Args:
             pixels: uint8 or uint16 `(H, W)` or RGB `(H, W, 3)`; colours are not looked at.
@@ -80,12 +105,35 @@ class DamageFinder:
             float32 `(H, W)` in [0, 1]; `THRESHOLDS` tell from where on it counts.
         """
         height, width = pixels.shape[:2]
+        coarse = self._coarse(pixels)
         found = np.empty((height, width), np.float32)
         for rows, kept_rows, own_rows in _spans(height):
             for columns, kept_columns, own_columns in _spans(width):
-                tile = self._tile(network_L(pixels[rows, columns]))
-                found[kept_rows, kept_columns] = tile[own_rows, own_columns]
+                tile = self._tile(network_L(pixels[rows, columns]))[own_rows, own_columns]
+                if coarse is not None:
+                    tile = np.maximum(tile, _doubled(coarse, kept_rows, kept_columns))
+                found[kept_rows, kept_columns] = tile
         return found
+
+    def mark(self, pixels: np.ndarray, strength: str) -> np.ndarray:
+        """What counts as damaged, bool `(H, W)`.
+
+        Args:
+            pixels: as in `find`.
+            strength: a key of `THRESHOLDS`.
+        """
+        found = self.find(pixels)
+        sure, likely = (found >= threshold for threshold in THRESHOLDS[strength])
+        del found  # it is large, and so is what comes
+        return linked(sure, likely)
+
+    def _coarse(self, pixels):
+        """What the halved photo shows, less surely, with a pixel's margin; None of small photos."""
+        height, width = (-(-side // 2) for side in pixels.shape[:2])
+        if min(height, width) < SMALLEST:
+            return None
+        found = self.find(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA))
+        return np.pad(found / (found + DOUBT * (1 - found)), 1, "edge")
 
     def _tile(self, L):
         """The network's answer to L `(h, w)` of any size."""

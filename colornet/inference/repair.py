@@ -9,7 +9,7 @@ import numpy as np
 
 from colornet.checksums import digest
 from colornet.errors import PhotoError
-from colornet.inference.damage import THRESHOLDS, DamageFinder
+from colornet.inference.damage import DamageFinder
 from colornet.inference.mending import mend
 from colornet.inference.tone import evened
 from colornet.photos.damage import MASK, Damage
@@ -91,7 +91,7 @@ def find_damage(pixels: np.ndarray, strength: str = "mild") -> np.ndarray:
     Returns:
         bool `(H, W)`.
     """
-    mask = finder().find(pixels) >= THRESHOLDS[strength]
+    mask = finder().mark(pixels, strength)
     margin = max(1, round(MARGIN * max(mask.shape)))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * margin + 1,) * 2)
     mask = cv2.dilate(mask.view(np.uint8), disc).view(bool)
