@@ -44,11 +44,16 @@ ABANDONED = 60  # seconds without a write: whoever began the file was killed
 TEMPORARY = re.compile(r"\.tmp[0-9a-f]{8}\..*")  # of `atomic`
 
 
-def sweep(folder: AnyPath) -> None:
-    """Takes away what killed processes had begun to write, where nothing else writes."""
+def sweep(folder: AnyPath, idle: float = ABANDONED) -> None:
+    """Takes away what killed processes had begun to write in a folder.
+
+    Args:
+        folder: looked through with all folders in it.
+        idle: seconds without a write; 0 where nothing else writes.
+    """
     for inside, _, names in os.walk(folder):
         for name in filter(TEMPORARY.fullmatch, names):
-            Path(inside, name).unlink(missing_ok=True)
+            _take_away(Path(inside, name), idle)
 
 
 def sweep_for(path: AnyPath) -> None:
@@ -56,9 +61,13 @@ def sweep_for(path: AnyPath) -> None:
     path = Path(path)
     for file in path.parent.glob(".tmp*"):
         if TEMPORARY.fullmatch(file.name) and file.name.endswith(_end(path)):
-            with contextlib.suppress(OSError):
-                if time.time() - file.stat().st_mtime > ABANDONED:
-                    file.unlink()
+            _take_away(file, ABANDONED)
+
+
+def _take_away(file, idle):
+    with contextlib.suppress(OSError):
+        if not idle or time.time() - file.stat().st_mtime > idle:
+            file.unlink()
 
 
 def _end(path):

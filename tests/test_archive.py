@@ -190,6 +190,17 @@ def test_a_photo_that_kills_its_worker_fails_alone(scans, tmp_path, monkeypatch)
     assert not list(tmp_path.rglob(".tmp*"))  # nor what it had begun to write
 
 
+def test_what_another_run_is_writing_stays(scans, tmp_path):
+    other = tmp_path / "out" / "0" / ".tmp0123abcd.of another.png"
+    other.parent.mkdir(parents=True)
+    other.write_bytes(b"half")
+    task = Task(str(scans), str(tmp_path / "out"))
+    order = ArchiveOrder(review=0, workers=1, ledger=str(tmp_path / LEDGER))
+    assert colorize_archive(task, order) == {"done": NUMBER} and other.exists()
+    os.utime(other, (0, 0))  # nobody has written since 1970
+    assert colorize_archive(task, order) == {"done": NUMBER} and not other.exists()
+
+
 def kill_at(files):
     """As `processes._do`, but one photo kills the process while its result is written."""
     for name, target in files:

@@ -15,7 +15,7 @@ from colornet.archive.places import Place
 from colornet.archive.review import write_review
 from colornet.archive.task import Task, result_name
 from colornet.errors import PhotoError, needs, say
-from colornet.storage import atomic, sweep
+from colornet.storage import ABANDONED, atomic, sweep
 
 LEDGER, REVIEW = ".colornet-archive.sqlite", "review.html"
 BAG = "BagIt-Version: 0.97\nTag-File-Character-Encoding: UTF-8\n"
@@ -120,9 +120,9 @@ def colorize_archive(task: Task, order: ArchiveOrder = ArchiveOrder()) -> dict:
         try:
             with closing(engine(task, ledger.waiting(), workers)) as records:
                 _work(ledger, records)
-        finally:
-            if home:
-                sweep(home)  # a killed worker, or a killed run before, leaves what it had begun
+        finally:  # a killed worker, or a killed run before, leaves what it had begun
+            if home:  # where the ledger lies by the results, one run alone writes them
+                sweep(home, ABANDONED if order.ledger else 0)
         if order.review and home:
             write_review(home / REVIEW, ledger, task, order.review)
     if order.record:
