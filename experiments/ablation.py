@@ -59,6 +59,8 @@ def _none(error):
 
 
 class _WideCrops(PhotoBatches):
+    """Batches with crops of a wider range of scales."""
+
     def _fit(self, pixels, size, rng):
         return augmented(pixels, size, rng, smallest=0.3)
 
@@ -81,7 +83,7 @@ VARIANTS = {
     "no hints": dict(hints=False),
     "one size": dict(mixed=False),
     "no random crops": dict(augment=False),
-    "random crops: of 30 % and more": dict(batches=_WideCrops),
+    "random crops: of 30 % and more": dict(loader=_WideCrops),
     "no attention between places": dict(without=("context",)),
     "no attention to hints": dict(without=("spread",)),
     "Adam, constant 1e-3": dict(optimizer="adam", schedule="constant"),
@@ -98,7 +100,7 @@ def _fit(
     seed=0,
     options=None,
     without=(),
-    batches=PhotoBatches,
+    loader=PhotoBatches,
     **settings,
 ):
     """One run; returns the network."""
@@ -121,7 +123,7 @@ def _fit(
     optimizer = kinds[recipe.optimizer](recipe.learning_rate, use_ema=ema)
     jax = keras.backend.backend() == "jax"
     trained.compile(optimizer, _terms(mean, edges, weights), jit_compile=jax)
-    batches = batches(files, recipe, shuffle=True)
+    batches = loader(files, recipe, shuffle=True)
     callbacks = []
     if recipe.schedule == "cosine":
         callbacks = [Cosine(recipe.learning_rate, 0, EPOCHS, len(batches))]

@@ -20,7 +20,7 @@ from colornet.color.lab import luma
 from colornet.data import dataset
 from colornet.data.augment import aged
 from colornet.data.wear import KINDS, VEILS, VISIBLE, worn
-from colornet.inference.damage import THRESHOLDS, DamageFinder, linked
+from colornet.inference.damage import THRESHOLDS, DamageFinder, hysteresis
 from colornet.inference.mending import mend
 from colornet.models.releases import RELEASED
 from colornet.storage import atomic, write_json
@@ -133,8 +133,8 @@ def choose(finder, folder, count):
     for grey in tqdm(photos(folder, "validation", count), "validation", count, unit="photo"):
         found = finder.find(grey)
         for strength, share in shares.items():
-            likely = found >= THRESHOLDS[strength][1]
-            share += [linked(likely & (found >= level), likely).mean() / count for level in LEVELS]
+            likely = THRESHOLDS[strength][1]
+            share += [hysteresis(found, sure, likely).mean() / count for sure in LEVELS]
     chosen = {}
     for strength, most in SHARES.items():
         few = np.flatnonzero(shares[strength] <= most)
@@ -146,9 +146,7 @@ def choose(finder, folder, count):
 def marks(finder, grey, thresholds):
     """What counts as damaged by each strength's thresholds."""
     found = finder.find(grey)
-    return {
-        name: linked(found >= sure, found >= likely) for name, (sure, likely) in thresholds.items()
-    }
+    return {strength: hysteresis(found, *one) for strength, one in thresholds.items()}
 
 
 def measure(finder, folder, count, thresholds):

@@ -16,7 +16,7 @@ from colornet.data.damaged import DamagedBatches
 from colornet.data.samples import TILED, sample
 from colornet.data.wear import KINDS, VEILS, VISIBLE, worn
 from colornet.inference import damage
-from colornet.inference.damage import THRESHOLDS, DamageFinder, linked, network_L
+from colornet.inference.damage import THRESHOLDS, DamageFinder, hysteresis, network_L
 from colornet.models.releases import RELEASED
 from colornet.training.train import train
 
@@ -228,7 +228,7 @@ def test_what_hangs_together_is_what_scikit_image_says(seed):
     found = cv2.GaussianBlur(np.random.default_rng(seed).random((60, 90)), (0, 0), 2)
     likely, sure = np.quantile(found, (0.8, 0.97))
     wanted = apply_hysteresis_threshold(found, likely, sure)
-    mine = linked(found >= sure, found >= likely)
+    mine = hysteresis(found, sure, likely)
     assert np.array_equal(mine, wanted) and 0 < mine.sum() < (found >= likely).sum()
 
 

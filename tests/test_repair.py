@@ -418,9 +418,8 @@ def test_a_folder_goes_on_past_a_bad_file_and_is_told_in_words(tmp_path):
 
 
 def test_much_that_is_marked_is_told(tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(
-        THRESHOLDS, "mild", (0.0, 0.0)
-    )  # marks everything: nothing is left to mend from
+    everything = 0.0, 0.0  # nothing is left to mend from
+    monkeypatch.setitem(THRESHOLDS, "mild", everything)
     write_photo(tmp_path / "a.png", Photo(GREY))
     assert typed("repair", tmp_path / "a.png", "-o", tmp_path / "b.png") == 0
     assert np.array_equal(read_photo(tmp_path / "b.png").pixels, GREY)

@@ -17,7 +17,17 @@ ALIKE, L_WEIGHT = 10, 0.3  # Lab units: what looks alike; of how much account L 
 def augmented(
     pixels: np.ndarray, size: int, rng: np.random.Generator, smallest: float = 0.6
 ) -> np.ndarray:
-    """A random square of at least so much of the photo's side, mirrored half of the time."""
+    """A random square of a photo, mirrored half of the time.
+
+    Args:
+        pixels: uint8 RGB `(side, side, 3)`.
+        size: height and width of the square, pixels.
+        rng: of place, extent and mirroring.
+        smallest: the least extent, a share of the photo's side.
+
+    Returns:
+        uint8 `(size, size, 3)`.
+    """
     side = int(pixels.shape[0] * rng.uniform(smallest, 1))
     top, left = rng.integers(0, pixels.shape[0] - side + 1, 2)
     pixels = square(pixels[top : top + side, left : left + side], size)

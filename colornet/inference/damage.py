@@ -13,13 +13,13 @@ from colornet.inference.litert import FILE, runner
 from colornet.models.releases import released
 from colornet.storage import AnyPath
 
-# What hangs together counts as damaged where all of it is probable from the second on, and one
-# pixel of it from the first on, which `experiments/damage.py` chooses.
+# Of each strength, probabilities as `hysteresis` takes them; `experiments/damage.py` chooses the
+# first.
 THRESHOLDS = dict(mild=(0.999966, 0.95), strong=(0.999785, 0.9))
 TILE, MARGIN = 1024, 64  # px: what the network sees at once; of it, what lies too near its rim
 SMALLEST = 64  # px: no side of a photo is halved below it
-FILLED = cv2.FLOODFILL_MASK_ONLY | 2 << 8  # fills a mask with 2
 DOUBT = 20  # by which the odds are divided of what a halved photo shows
+FILLED = 2  # of a mask, where it is filled
 
 
 def _spans(length: int) -> Iterator[tuple[slice, slice, slice]]:
@@ -35,19 +35,27 @@ def _spans(length: int) -> Iterator[tuple[slice, slice, slice]]:
         yield slice(first, last), slice(start, end), slice(start - first, end - first)
 
 
-def linked(sure: np.ndarray, likely: np.ndarray) -> np.ndarray:
-    """The parts of `likely` that hold a pixel of `sure`, their sides touching.
+def hysteresis(found: np.ndarray, sure: float, likely: float) -> np.ndarray:
+    """The parts whose pixels are all likely and one of them sure.
 
-    Canny 1986 (A Computational Approach to Edge Detection, IEEE PAMI 8), section VIII: hysteresis.
-    All are bool `(H, W)`.
+    Canny 1986 (A Computational Approach to Edge Detection, IEEE PAMI 8), section VIII.
+
+    Args:
+        found: probabilities, `(H, W)` in [0, 1].
+        sure, likely: the least ones, `sure` the higher.
+
+    Returns:
+        bool `(H, W)`. The pixels of a part touch by their sides.
     """
-    walls = np.pad(~likely, 1, constant_values=True).view(np.uint8)
-    image = likely.view(np.uint8)
+    seeds, walls = found >= sure, np.pad(found < likely, 1, constant_values=True).view(np.uint8)
+    del found  # it is large, as is what comes
+    even = np.zeros(seeds.shape, np.uint8)  # so that a fill ends at the walls alone
+    flags = 4 | cv2.FLOODFILL_MASK_ONLY | FILLED << 8
     # Fills rather than labels: those are integers, four times as much as the photo.
-    for y, x in zip(*np.nonzero(sure & likely)):
+    for y, x in zip(*np.nonzero(seeds)):
         if not walls[y + 1, x + 1]:
-            cv2.floodFill(image, walls, (int(x), int(y)), 0, flags=4 | FILLED)
-    return walls[1:-1, 1:-1] == 2
+            cv2.floodFill(even, walls, (int(x), int(y)), 0, flags=flags)
+    return walls[1:-1, 1:-1] == FILLED
 
 
 def _doubled(found, rows, columns):
@@ -126,10 +134,7 @@ class DamageFinder:
             pixels: as in `find`.
             strength: a key of `THRESHOLDS`.
         """
-        found = self.find(pixels)
-        sure, likely = (found >= threshold for threshold in THRESHOLDS[strength])
-        del found  # it is large, and so is what comes
-        return linked(sure, likely)
+        return hysteresis(self.find(pixels), *THRESHOLDS[strength])
 
     def _coarse(self, pixels):
         """What the halved photo shows, less surely, with a pixel's margin; None of small photos."""

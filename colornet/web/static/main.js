@@ -194,7 +194,10 @@ async function colourFilm() {
 }
 
 async function save() {
-  if (item.film) return made(item) ? download(saving.name(item.file, "-coloured", ".mp4"), made(item)) : colourFilm();
+  if (item.film) {
+    const film = made(item);
+    return film ? download(saving.name(item.file, "-coloured", ".mp4"), film) : colourFilm();
+  }
   get("save").disabled = true;
   say(words.saving);
   const name = await trying(() => saving.one(item));
