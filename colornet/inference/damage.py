@@ -48,7 +48,6 @@ def hysteresis(found: np.ndarray, sure: float, likely: float) -> np.ndarray:
         bool `(H, W)`. The pixels of a part touch by their sides.
     """
     seeds, walls = found >= sure, np.pad(found < likely, 1, constant_values=True).view(np.uint8)
-    del found  # it is large, as is what comes
     even = np.zeros(seeds.shape, np.uint8)  # so that a fill ends at the walls alone
     flags = 4 | cv2.FLOODFILL_MASK_ONLY | FILLED << 8
     # Fills rather than labels: those are integers, four times as much as the photo.
